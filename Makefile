@@ -1,0 +1,90 @@
+# Every target runs on a fresh clone: what it needs is made first, and is kept for the next time.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Any system Python from 3.11 on: it only starts things, the code itself runs in .venv.
+ifndef PYTHON
+PYTHON := $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
+    $(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
+endif
+BIN := .venv/bin
+PYTEST := $(BIN)/pytest
+# The exit status of what needs a cluster, on a machine that cannot run one: its tests are skipped and say why.
+test integration e2e: export ACCEPTED_STATUS := 69
+
+##@ The two commands
+.PHONY: demo test
+demo: venv ## From this machine as it is to a trained model on a real cluster
+	$(BIN)/python -m tests.demo
+
+test: setup lint types images ## Everything: lint, types, unit, golden, integration, end to end
+	$(PYTEST) tests/unit tests/golden tests/integration tests/e2e
+
+##@ Parts of `make test`
+.PHONY: lint types unit golden integration e2e
+lint: venv ## Style, formatting and the layers of the code
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: venv ## mypy --strict
+	$(BIN)/mypy
+
+unit: venv ## Pure code, in seconds
+	$(PYTEST) tests/unit
+
+golden: venv ## Generated documents against the ones that were reviewed
+	$(PYTEST) tests/golden
+
+integration: setup ## Each part against the real API server, and the trainer as a process
+	$(PYTEST) tests/integration
+
+e2e: setup images ## The installed system on the test cluster
+	$(PYTEST) tests/e2e
+
+##@ Environment
+.PHONY: python setup venv lock cluster-up cluster-down cluster-status images
+python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3" >&2; exit 1; }
+
+setup: python ## The virtual environment and the test cluster, side by side
+	@$(MAKE) --no-print-directory --jobs=2 venv cluster-up
+
+venv: python ## .venv with the locked packages
+	@$(PYTHON) -m tests.venv
+
+lock: python ## Resolve requirements/*.txt from pyproject.toml anew
+	@$(PYTHON) -m tests.venv lock
+
+cluster-up: python ## Start the test cluster, or find it healthy; kubeconfig in .cluster/
+	@$(PYTHON) -m tests.cluster up || test $$? = "$(ACCEPTED_STATUS)"
+
+cluster-down: python ## Stop the test cluster and leave nothing of it
+	@$(PYTHON) -m tests.cluster down
+
+cluster-status: python ## Health of the test cluster
+	@$(PYTHON) -m tests.cluster status
+
+images: python ## Build the trainer's and the operator's image
+	@$(PYTHON) -m tests.cluster.images build trainer operator || test $$? = "$(ACCEPTED_STATUS)"
+
+##@ Development
+.PHONY: crds format hooks clean help
+crds: venv ## Generate the CustomResourceDefinition from the models
+	$(BIN)/trainingrun-crd
+
+format: venv ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+hooks: venv ## Run the checks before every commit
+	$(BIN)/pre-commit install
+
+clean: ## Remove what the tools left in the checkout; caches outside it and the cluster stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
+	find . -name __pycache__ -o -name '*.egg-info' | xargs rm -rf
+
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } \
+	    /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	    /^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,163 @@
+"""`status` of a TrainingRun: what the operator reports. Written by the operator alone.
+
+Much of it comes from pods, which run anybody's code. So these models refuse what the API server would refuse
+in a status, and cut texts for people to what it takes: a status that could be built can be written and read.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from trainingrun_api.model import Cut, Report
+from trainingrun_api.reasons import Phase
+
+_RFC_3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
+
+
+def _moment(text: str) -> str:
+    if re.fullmatch(_RFC_3339, text, re.ASCII) is None:
+        raise ValueError("must be a time of RFC 3339 such as 2026-01-02T03:04:05Z")
+    datetime.fromisoformat(text)
+    return text
+
+
+def _number(text: str) -> str:
+    float(text)
+    return text
+
+
+Timestamp = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
+"""RFC 3339; the project writes UTC with whole seconds, as Kubernetes does."""
+MAX_COUNT = 2**53
+"""Up to here every reader of JSON knows whole numbers exactly."""
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+MAX_METRIC_NAME = 128
+MetricName = Annotated[str, Field(max_length=MAX_METRIC_NAME)]
+MetricValue = Annotated[str, AfterValidator(_number), Field(max_length=32)]
+"""A number as text: the API conventions advise against floats. May be nan or inf."""
+MAX_METRICS = 64
+Message = Annotated[str, Cut(32768)]
+"""As long as metav1.Condition's."""
+
+
+class Condition(Report):
+    """One observation of the run, as in metav1.Condition."""
+
+    type: str = Field(max_length=64, description="What is observed.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    observed_generation: int = Field(0, description="metadata.generation that it was observed for.")
+    last_transition_time: Timestamp = Field(description="When status last changed.")
+    reason: str = Field(max_length=64, description="One word for why.")
+    message: Message = Field("", description="What happened, where, and what to do.")
+
+
+class Columns(Report):
+    """Ready-made text for kubectl's columns, which cannot compute."""
+
+    epoch: Annotated[str, Cut(32)] | None = Field(None, description="Epoch of those planned, such as 12/50.")
+    metric: Annotated[str, Cut(192)] | None = Field(
+        None, description="The monitored metric, such as val_accuracy=0.968."
+    )
+    progress: Annotated[str, Cut(8)] | None = Field(
+        None, description="Share of the work that is done, such as 24%."
+    )
+    eta: Annotated[str, Cut(16)] | None = Field(None, description="Time to the planned end, such as 4m10s.")
+
+
+class Progress(Report):
+    """How far training is."""
+
+    epoch: Count | None = Field(None, description="Epochs finished.")
+    total_epochs: Count | None = Field(None, description="Epochs planned.")
+    global_step: Count | None = Field(None, description="Optimizer steps taken.")
+    percent: Count | None = Field(None, description="Share of the planned work that is done.")
+    samples_per_second: MetricValue | None = Field(
+        None, description="Images trained on each second, all ranks."
+    )
+    estimated_completion_time: Timestamp | None = Field(
+        None, description="When all planned epochs will be done."
+    )
+    last_heartbeat_time: Timestamp | None = Field(
+        None, description="When rank 0 last took a step or changed phase."
+    )
+    trainer_phase: Annotated[str, Cut(32)] | None = Field(None, description="What the trainer is doing.")
+
+
+class Metric(Report):
+    """The last value of a metric."""
+
+    name: MetricName
+    value: MetricValue
+
+
+class Best(Report):
+    """The best epoch by the monitored metric."""
+
+    name: MetricName
+    value: MetricValue
+    epoch: Count = Field(description="Epoch that reached it, counted from 1.")
+
+
+class Checkpoint(Report):
+    """The newest checkpoint on the volume."""
+
+    step: Count = Field(description="Optimizer steps in it.")
+    epoch: Count | None = Field(None, description="Epochs finished in it.")
+    time: Timestamp | None = Field(None, description="When it was complete on the volume.")
+    path: str | None = Field(None, max_length=1024, description="Its path inside the pods.")
+
+
+class LastFailure(Report):
+    """What ended the last attempt that failed."""
+
+    attempt: int = Field(description="Attempt that failed.")
+    pod: str | None = Field(None, description="Pod that failed first.")
+    index: int | None = Field(None, description="Its completion index: torchrun's node rank.")
+    rank: Count | None = Field(None, description="Global rank of the process that failed first.")
+    node: str | None = Field(None, description="Node that it ran on.")
+    exit_code: int | None = Field(None, description="Exit code of its container.")
+    reason: str = Field(max_length=64, description="One word for the cause.")
+    message: Annotated[str, Cut(4096)] = Field("", description="The last error line.")
+    advice: Annotated[str, Cut(1024)] = Field("", description="What to do about it.")
+
+
+class TrainingRunStatus(Report):
+    """What the operator knows about the run."""
+
+    phase: Phase | None = Field(
+        None, description="Pending, Running, Completed or Failed; derived from conditions."
+    )
+    observed_generation: int | None = Field(None, description="metadata.generation that this status is for.")
+    conditions: list[Condition] | None = Field(
+        None,
+        max_length=16,
+        description="Observations, one of each type.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+    reason: str | None = Field(
+        None, max_length=64, description="Reason of the condition that decides the phase."
+    )
+    message: Message | None = Field(None, description="Message of the condition that decides the phase.")
+    attempt: int | None = Field(None, description="Number of the current or last attempt, counted from 1.")
+    start_time: Timestamp | None = Field(None, description="When all pods first ran.")
+    completion_time: Timestamp | None = Field(None, description="When the run was Completed or Failed.")
+    nodes_ready: str | None = Field(
+        None, max_length=16, description="Pods that run, of those wanted, such as 2/2."
+    )
+    progress: Progress | None = Field(None, description="How far training is.")
+    metrics: list[Metric] | None = Field(
+        None,
+        max_length=MAX_METRICS,
+        description="Last value of each metric.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    best: Best | None = Field(None, description="The best epoch by the monitored metric.")
+    checkpoint: Checkpoint | None = Field(None, description="The newest checkpoint.")
+    checkpoint_claim: str | None = Field(None, max_length=253, description="Claim that holds the results.")
+    run_directory: str | None = Field(
+        None, max_length=1024, description="The run's directory, as pods see it."
+    )
+    last_failure: LastFailure | None = Field(None, description="What ended the last attempt that failed.")
+    columns: Columns | None = Field(None, description="Text for kubectl's columns.")

@@ -1,0 +1,229 @@
+"""The API server as the operator uses it: four verbs on raw objects.
+
+The official synchronous client is transport only. Its typed models would cost several times the CPU and
+refuse fields that they do not know; dicts pass through.
+
+Children are created by POST, not by server-side apply: apply is an upsert, so it would take over an object of
+the same name that belongs to somebody else, and bring a deleted Job back to life. POST answers AlreadyExists
+instead, in one request, and children never change afterwards. The status is replaced as a whole (PUT with the
+resourceVersion that the decision rested on): one write, nothing stale left in it, refused where somebody was
+quicker.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Protocol
+
+import urllib3
+from kubernetes import config as kube_config
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+
+from trainingrun_api import names
+from trainingrun_operator.errors import (
+    ApiError,
+    NoCredentialsError,
+    NotFoundError,
+    UnavailableError,
+    from_status,
+)
+from trainingrun_operator.observed import Raw
+
+USER_AGENT = f"trainingrun-operator/{version('trainingrun')}"
+CONNECT_SECONDS, READ_SECONDS = 5.0, 30.0
+RETRY_DELAYS = (0.2, 1.0, 3.0)
+"""Seconds before each repetition of a request that failed without an answer, or with 429 or 5xx. Repeating is
+safe: a create that came through answers AlreadyExists, an update that came through answers Conflict."""
+LONGEST_RETRY_AFTER = 10.0
+"""A server that asks for a longer pause gets the request back by the work queue."""
+PAGE_SIZE = 500
+JSON = "application/json"
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+NO_ANSWER = 0
+"""Stands for an HTTP status where there was none."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of object and where the API serves it."""
+
+    api_version: str
+    plural: str
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        """URL path of a collection, an object or a subresource."""
+        parts = ["/api" if "/" not in self.api_version else "/apis", self.api_version]
+        parts += ["namespaces", namespace] if namespace else []
+        return "/".join(part for part in (*parts, self.plural, name, subresource) if part)
+
+
+RUNS = Resource(names.API_VERSION, names.PLURAL)
+JOBS = Resource("batch/v1", "jobs")
+PODS = Resource("v1", "pods")
+RESOURCES = {
+    "Job": JOBS,
+    "Service": Resource("v1", "services"),
+    "PersistentVolumeClaim": Resource("v1", "persistentvolumeclaims"),
+    "Event": Resource("events.k8s.io/v1", "events"),
+}
+"""By kind, for what is created."""
+
+
+class Cluster(Protocol):
+    """What the reconciler needs of an API server. All verbs raise ApiError and UnavailableError."""
+
+    def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any] | None:
+        """The object, or None where it does not exist."""
+
+    def create(self, manifest: Raw) -> dict[str, Any]:
+        """The created object; raises AlreadyExistsError."""
+
+    def replace_status(self, run: Raw) -> dict[str, Any]:
+        """The TrainingRun after its status was replaced; raises ConflictError and NotFoundError."""
+
+    def list_uids(self, resource: Resource, namespace: str | None, selector: str = "") -> set[str]:
+        """UIDs of all objects of a kind in one namespace, or in all."""
+
+
+class ApiCluster:
+    """The real thing. Threads may share one."""
+
+    def __init__(
+        self,
+        client: ApiClient,
+        pause: Callable[[float], object],
+        count: Callable[[str, str, int], None],
+    ) -> None:
+        """`pause` sleeps for some seconds; `count` learns verb, plural and HTTP status (0: no answer) of
+        each try."""
+        self._client = client
+        self._pause = pause
+        self._count = count
+
+    def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any] | None:
+        """The object, or None where it does not exist."""
+        try:
+            return self._request("get", "GET", resource, resource.path(namespace, name))
+        except NotFoundError:
+            return None
+
+    def create(self, manifest: Raw) -> dict[str, Any]:
+        """The created object; raises AlreadyExistsError."""
+        resource = RESOURCES[manifest["kind"]]
+        path = resource.path(manifest["metadata"]["namespace"])
+        return self._request(
+            "create", "POST", resource, path, {"fieldManager": names.FIELD_MANAGER}, manifest
+        )
+
+    def replace_status(self, run: Raw) -> dict[str, Any]:
+        """The TrainingRun after its status was replaced; raises ConflictError and NotFoundError."""
+        meta = run["metadata"]
+        path = RUNS.path(meta["namespace"], meta["name"], "status")
+        return self._request("update", "PUT", RUNS, path, {"fieldManager": names.FIELD_MANAGER}, run)
+
+    def list_uids(self, resource: Resource, namespace: str | None, selector: str = "") -> set[str]:
+        """UIDs of all objects of a kind in one namespace, or in all; the server sends nothing but
+        metadata."""
+        query = {"limit": str(PAGE_SIZE), **({"labelSelector": selector} if selector else {})}
+        found: set[str] = set()
+        while True:
+            page = self._request(
+                "list", "GET", resource, resource.path(namespace), query, accept=METADATA_ONLY
+            )
+            # An empty list of bare metadata comes as null.
+            found.update(item["metadata"]["uid"] for item in page["items"] or ())
+            if not (token := page["metadata"].get("continue")):
+                return found
+            query["continue"] = token
+
+    def serves(self, resource: Resource) -> bool:
+        """Whether the API server knows a kind by now, as clients discover it."""
+        group = Resource(resource.api_version, "")
+        try:
+            known = self._request("get", "GET", resource, group.path(None))
+        except NotFoundError:
+            return False
+        return any(entry["name"] == resource.plural for entry in known["resources"])
+
+    def _request(
+        self,
+        verb: str,
+        method: str,
+        resource: Resource,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Raw | None = None,
+        accept: str = JSON,
+    ) -> dict[str, Any]:
+        delays = iter(RETRY_DELAYS)
+        while True:
+            answer = self._send(method, path, query, body, accept)
+            self._count(verb, resource.plural, answer.status)
+            if 200 <= answer.status < 300:
+                loaded: dict[str, Any] = json.loads(answer.data)
+                return loaded
+            error = answer.error()
+            delay = next(delays, None)
+            if isinstance(error, ApiError) or delay is None or answer.retry_after > LONGEST_RETRY_AFTER:
+                raise error
+            log.debug("%s %s: %s; trying again", method, path, error)
+            self._pause(max(delay, answer.retry_after))
+
+    def _send(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Raw | None, accept: str
+    ) -> "_Answer":
+        serialized = self._client.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": accept, "Content-Type": JSON},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            response = self._client.call_api(*serialized, _request_timeout=(CONNECT_SECONDS, READ_SECONDS))
+            data: bytes = response.read()  # type: ignore[no-untyped-call]
+        except (urllib3.exceptions.HTTPError, ApiException) as error:
+            return _Answer(NO_ANSWER, f"{method} {path}: {error}".encode())
+        asked: str = response.getheader("Retry-After", "")  # type: ignore[no-untyped-call]
+        return _Answer(response.status, data, float(asked) if asked.isdigit() else 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    data: bytes
+    retry_after: float = 0.0
+
+    def error(self) -> ApiError | UnavailableError:
+        try:
+            told = json.loads(self.data)
+        except ValueError:
+            return from_status(self.status, "", self.data.decode(errors="replace")[:1024])
+        return from_status(self.status, told.get("reason", ""), told.get("message", ""))
+
+
+def connect(connections: int) -> ApiClient:
+    """A client by the pod's service account, or by KUBECONFIG where there is none.
+
+    Raises NoCredentialsError where there is neither.
+    """
+    settings = Configuration()
+    try:
+        kube_config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+    except kube_config.ConfigException:
+        try:
+            kube_config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        except kube_config.ConfigException as error:
+            raise NoCredentialsError(f"neither a service account nor a kubeconfig: {error}") from error
+    settings.connection_pool_maxsize = connections
+    # Repetitions are counted and bounded here; urllib3's own would hide them.
+    settings.retries = False
+    client = ApiClient(settings)
+    client.user_agent = USER_AGENT
+    return client

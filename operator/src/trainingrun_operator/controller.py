@@ -1,0 +1,168 @@
+"""Keeps all parts moving: workers take runs off the queue, reconcile them in threads and publish what came of
+it.
+
+The indices, the queue and this class belong to the event loop, so nothing here needs a lock; requests to the
+API server and to trainers block, so they are made in two pools of threads.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from socket import gethostname
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from pydantic import ValidationError
+
+from trainingrun_api import names
+from trainingrun_api.reasons import Phase
+from trainingrun_operator import health, logs
+from trainingrun_operator.cluster import RUNS, ApiCluster, connect
+from trainingrun_operator.errors import OperatorError
+from trainingrun_operator.informer import Informer
+from trainingrun_operator.metrics import OperatorMetrics, RunSeries
+from trainingrun_operator.observed import Key, View
+from trainingrun_operator.plan import Image
+from trainingrun_operator.progress import Scrape
+from trainingrun_operator.reconciler import Outcome, Reconciler
+from trainingrun_operator.resync import Resync
+from trainingrun_operator.scraper import Scraper
+from trainingrun_operator.settings import Settings
+from trainingrun_operator.workqueue import WorkQueue
+
+SCRAPERS = 8
+"""Trainers that are asked at the same time; each answers or times out within seconds."""
+DEFINITION_POLL_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Controller:
+    """One operator process. To be made in the event loop that it is to run in."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        informer: Informer,
+        registry: CollectorRegistry,
+        now: Callable[[], datetime],
+    ) -> None:
+        """`now` is the wall clock in UTC. Raises NoCredentialsError."""
+        self._settings = settings
+        self._now = now
+        self._informer = informer
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(settings.workers, "reconcile")
+        self._scrape_pool = ThreadPoolExecutor(SCRAPERS, "scrape")
+        self.queue = WorkQueue(time.monotonic)
+        self._metrics = OperatorMetrics(registry, lambda: self.queue.depth)
+        self._series = RunSeries()
+        registry.register(self._series)
+        # A retry that waits must not keep a stopping process.
+        self._cluster = cluster = ApiCluster(
+            connect(settings.workers), self._stopping.wait, self._metrics.count_request
+        )
+        self._reconciler = Reconciler(
+            cluster,
+            Image(settings.trainer_image, settings.image_pull_policy),
+            settings.progress_seconds,
+            now,
+            gethostname(),
+        )
+        self._scraper = Scraper(
+            informer.view, self.queue.add, self._scrape_pool, settings.progress_seconds, now
+        )
+        self._resync = Resync(
+            cluster,
+            informer,
+            settings.namespaces,
+            self._pool,
+            settings.resync_seconds,
+            self.queue.add,
+            self._metrics.index_mismatches.inc,
+        )
+        self._uids: dict[Key, str] = {}
+
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """What must run for ever; the end of one is the end of the operator."""
+        return [
+            *(self._work() for _ in range(self._settings.workers)),
+            *(self._scraper.work() for _ in range(SCRAPERS)),
+            self._resync.work(),
+        ]
+
+    async def wait_for_definition(self) -> None:
+        """Returns once the API server serves TrainingRuns.
+
+        kopf looks once which kinds there are: what it does not find then, it never watches. A definition
+        that was applied a moment ago, together with the operator, may take a moment to be served.
+        """
+        loop = asyncio.get_running_loop()
+        while not await loop.run_in_executor(self._pool, self._cluster.serves, RUNS):
+            log.info("waiting for the definition of %s", names.CRD_NAME)
+            await asyncio.sleep(DEFINITION_POLL_SECONDS)
+
+    def problems(self) -> list[str]:
+        """Why the operator should be restarted."""
+        return health.problems(
+            longest_work=self.queue.longest_work(),
+            since_resync=time.monotonic() - self._resync.last,
+            resync_seconds=self._settings.resync_seconds,
+            unheard=self._resync.unheard,
+        )
+
+    def stop(self) -> None:
+        """Lets waiting retries go and takes no more work."""
+        self._stopping.set()
+        for pool in (self._pool, self._scrape_pool):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            if view := self._informer.view(key):
+                await self._step(key, view)
+            else:
+                self._forget(key)
+                self.queue.done(key)
+
+    async def _step(self, key: Key, view: View) -> None:
+        if self._uids.setdefault(key, view.run.uid) != view.run.uid:
+            self._forget(key)
+            self._uids[key] = view.run.uid
+        scrape = self._scraper.latest(key, view.run.uid)
+        began, result = time.monotonic(), "error"
+        try:
+            outcome = await asyncio.get_running_loop().run_in_executor(
+                self._pool, self._reconcile, view, scrape
+            )
+        except (OperatorError, ValidationError) as error:
+            log.warning("%s/%s: %s; next try in %.1f s", *key, error, self.queue.failed(key))
+        except Exception:
+            # A defect that one run brings out must not stop the others.
+            log.exception("%s/%s: next try in %.1f s", *key, self.queue.failed(key))
+        else:
+            result = "success"
+            self._publish(key, view, outcome)
+            self.queue.done(key, outcome.requeue_after)
+        self._metrics.reconcile_seconds.labels(result).observe(time.monotonic() - began)
+
+    def _reconcile(self, view: View, scrape: Scrape | None) -> Outcome:
+        attempt = view.run.status.get("attempt")
+        with logs.about(namespace=view.run.namespace, run=view.run.name, attempt=attempt):
+            return self._reconciler.reconcile(view, scrape)
+
+    def _publish(self, key: Key, view: View, outcome: Outcome) -> None:
+        _, pods = view.current()
+        self._series.publish(key, outcome.status, pods, self._now())
+        if outcome.status.phase == Phase.RUNNING:
+            self._scraper.follow(key, view.run.uid)
+
+    def _forget(self, key: Key) -> None:
+        self._series.forget(key)
+        if uid := self._uids.pop(key, None):
+            self._reconciler.forget(uid)

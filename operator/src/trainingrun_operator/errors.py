@@ -1,0 +1,83 @@
+"""What can go wrong with the API server, sorted by what the operator does about it.
+
+OperatorError
+├── ApiError                the server answered with an error
+│   ├── NotFoundError       404
+│   ├── AlreadyExistsError  409 on create
+│   ├── ConflictError       409 on update: the decision rested on an outdated object
+│   ├── InvalidError        400, 422: the same request can never succeed
+│   └── RefusedError        other 4xx: quota, admission, permissions; may succeed later
+├── UnavailableError        429, 5xx, no connection, timeout, after all retries
+├── NoCredentialsError      neither a service account nor a kubeconfig
+└── NameTakenError          a child's name belongs to somebody else
+"""
+
+
+class OperatorError(Exception):
+    """Base of the operator's own errors."""
+
+
+class ApiError(OperatorError):
+    """An error answer; `message` is the server's own words."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"HTTP {status}: {message}")
+        self.status = status
+        self.message = message
+
+
+class NotFoundError(ApiError):
+    """The object does not exist."""
+
+
+class AlreadyExistsError(ApiError):
+    """An object of that name exists."""
+
+
+class ConflictError(ApiError):
+    """The object changed since it was read, or is another one by now."""
+
+
+class InvalidError(ApiError):
+    """The request is wrong in itself."""
+
+
+class RefusedError(ApiError):
+    """The request is refused as things stand: quota, admission or permissions."""
+
+
+class UnavailableError(OperatorError):
+    """The API server could not be reached or is overloaded."""
+
+
+class NoCredentialsError(OperatorError):
+    """There is no way to the API server: neither a service account nor a kubeconfig."""
+
+
+class NameTakenError(OperatorError):
+    """A child's name is taken; `message` says by whom and what to do. `passing` where it will free itself."""
+
+    def __init__(self, message: str, *, passing: bool) -> None:
+        super().__init__(message)
+        self.message = message
+        self.passing = passing
+
+
+def from_status(status: int, reason: str, message: str) -> ApiError | UnavailableError:
+    """The error for an HTTP status (0: no answer) and a Status object's reason and message.
+
+    Source: https://kubernetes.io/docs/reference/using-api/api-concepts/ and metav1.StatusReason.
+    """
+    if status == 0 or status == 429 or status >= 500:
+        return UnavailableError(f"HTTP {status}: {message}" if status else message)
+    if status == 404:
+        return NotFoundError(status, message)
+    if status == 409:
+        return (
+            AlreadyExistsError(status, message)
+            if reason == "AlreadyExists"
+            else ConflictError(status, message)
+        )
+    if status in (400, 422):
+        return InvalidError(status, message)
+    return RefusedError(status, message)

@@ -1,0 +1,121 @@
+"""The only door to kopf, which serves as an informer and nothing else.
+
+Handlers keep facts in indices and put keys on the queue; they decide nothing and write nothing. So kopf needs
+no finalizers, annotations or retries of its own, and neither the order nor the number of events matters.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import kopf
+
+from trainingrun_api import names
+from trainingrun_operator.informer import Informer
+from trainingrun_operator.observed import Job, JobState, Key, Pod, Run, job_from, pod_from, run_from
+from trainingrun_operator.settings import Settings
+from trainingrun_operator.workqueue import Priority
+
+RUNS = (names.GROUP, names.VERSION, names.PLURAL)
+JOBS = ("batch", "v1", "jobs")
+PODS = ("", "v1", "pods")
+
+POD_NEWS_SECONDS = 0.1
+"""The pods of a gang move together: their news is gathered for so long and looked at once."""
+
+
+class Add(Protocol):
+    """Puts a key on the work queue."""
+
+    def __call__(self, key: Key, delay: float = 0.0, priority: Priority = Priority.NORMAL) -> None:
+        """Delay in seconds."""
+
+
+async def watch(settings: Settings, informer: Informer, add: Add, problems: Callable[[], list[str]]) -> None:
+    """Watches until SIGTERM or SIGINT; fails where the watch cannot go on, so that Kubernetes restarts the
+    process.
+
+    `problems` is what the liveness probe reports.
+    """
+    await kopf.operator(
+        registry=_registry(informer, add, problems),
+        settings=_kopf_settings(),
+        standalone=True,
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
+        liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
+    )
+
+
+def _kopf_settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    # Without this kopf would need to list namespaces and CRDs, which a namespaced installation may not.
+    settings.scanning.disabled = True
+    # Connections die unnoticed; each of these bounds how long the operator can be deaf.
+    settings.watching.server_timeout = 300
+    settings.watching.inactivity_timeout = 70
+    settings.watching.connect_timeout = 10
+    settings.networking.connect_timeout = 10
+    settings.networking.request_timeout = 60
+    settings.watching.chunk_size = 500
+    settings.watching.label_selectors[JOBS] = names.RUN_LABEL
+    settings.watching.label_selectors[PODS] = names.RUN_LABEL
+    # Handlers end within a moment, so a stopping operator need not wait for them.
+    settings.queueing.exit_timeout = 0.1
+    settings.process.ultimate_exiting_timeout = 20
+    return settings
+
+
+def _registry(informer: Informer, add: Add, problems: Callable[[], list[str]]) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.index(*RUNS, id="run_index", registry=registry)
+    async def index_run(body: kopf.Body, **_: Any) -> dict[Key, Run]:
+        run = run_from(body)
+        return {run.key: run}
+
+    @kopf.index(*JOBS, id="job_index", registry=registry)
+    async def index_job(body: kopf.Body, **_: Any) -> dict[Key, Job]:
+        return {_run_key(body): job_from(body)}
+
+    @kopf.index(*PODS, id="pod_index", registry=registry)
+    async def index_pod(body: kopf.Body, **_: Any) -> dict[Key, Pod]:
+        return {_run_key(body): pod_from(body)}
+
+    @kopf.on.startup(registry=registry)
+    async def attach(**indices: Any) -> None:
+        informer.runs = indices["run_index"]
+        informer.jobs = indices["job_index"]
+        informer.pods = indices["pod_index"]
+
+    @kopf.on.event(*RUNS, registry=registry)
+    async def on_run(body: kopf.Body, **_: Any) -> None:
+        meta = body["metadata"]
+        add((meta["namespace"], meta["name"]))
+
+    @kopf.on.event(*JOBS, registry=registry)
+    async def on_job(body: kopf.Body, **_: Any) -> None:
+        over = job_from(body).state != JobState.ACTIVE
+        add(_run_key(body), priority=Priority.ENDED if over else Priority.NORMAL)
+
+    @kopf.on.event(*PODS, registry=registry)
+    async def on_pod(body: kopf.Body, **_: Any) -> None:
+        add(_run_key(body), delay=POD_NEWS_SECONDS)
+
+    @kopf.on.probe(id="operator", registry=registry)
+    async def alive(**_: Any) -> str:
+        if found := problems():
+            # Any other exception would be retried by kopf while the probe waits for its answer.
+            raise kopf.PermanentError("; ".join(found))
+        return "alive"
+
+    return registry
+
+
+def _run_key(body: kopf.Body) -> Key:
+    meta = body["metadata"]
+    return meta["namespace"], meta["labels"][names.RUN_LABEL]

@@ -1,0 +1,62 @@
+"""Reads the indices that kopf keeps from its watches.
+
+An index is a hint: after a watch was interrupted (410 Gone), kopf lists anew but never drops what was deleted
+in the meantime. The audit of `resync` finds such ghosts by their UIDs, and they are not shown from then on.
+Belongs to the event loop, where kopf changes the indices.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from trainingrun_operator.observed import Job, Key, Pod, Run, View
+
+
+class HasUid(Protocol):
+    """A snapshot in an index."""
+
+    @property
+    def uid(self) -> str:
+        """metadata.uid."""
+
+
+T = TypeVar("T", bound=HasUid)
+Index = Mapping[Key, Collection[T]]
+
+
+@dataclass(slots=True)
+class Informer:
+    """Indices by namespace and name of the run; empty until kopf has made them."""
+
+    runs: Index[Run] = field(default_factory=dict)
+    jobs: Index[Job] = field(default_factory=dict)
+    pods: Index[Pod] = field(default_factory=dict)
+    ghosts: set[str] = field(default_factory=set)
+    """UIDs in an index of objects that no longer exist."""
+
+    def view(self, key: Key) -> View | None:
+        """A run with its children, or None where there is no such run."""
+        runs = self._real(self.runs, key)
+        if not runs:
+            return None
+        newest = max(runs, key=lambda run: run.created)
+        return View(newest, tuple(self._real(self.jobs, key)), tuple(self._real(self.pods, key)))
+
+    def run_keys(self) -> list[Key]:
+        """All runs, and runs that only have children left."""
+        return list({*self.runs, *self.jobs, *self.pods})
+
+    def uids(self) -> set[str]:
+        """UIDs of all objects that are taken to exist."""
+        return self._indexed() - self.ghosts
+
+    def bury(self, uids: Iterable[str]) -> None:
+        """Never shows these objects again; a UID is not used twice."""
+        self.ghosts = (self.ghosts | set(uids)) & self._indexed()
+
+    def _indexed(self) -> set[str]:
+        indices: tuple[Index[Run] | Index[Job] | Index[Pod], ...] = (self.runs, self.jobs, self.pods)
+        return {item.uid for index in indices for store in index.values() for item in store}
+
+    def _real(self, index: Index[T], key: Key) -> list[T]:
+        return [item for item in index.get(key, ()) if item.uid not in self.ghosts]

@@ -1,0 +1,235 @@
+"""What the cluster holds of a run, cut down to what decisions need. Pure: raw objects in, frozen facts out.
+
+The index keeps these instead of whole objects: managed fields and pod specs would be most of the memory.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from trainingrun_api import names
+from trainingrun_operator.times import from_timestamp
+
+Raw = Mapping[str, Any]
+Key = tuple[str, str]
+"""Namespace and name of a TrainingRun."""
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+"""Also what the runtime writes for the start of a container that never started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A TrainingRun as it was read; spec and status are still raw."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    created: str
+    deleting: bool
+    spec: Raw
+    status: Raw
+
+    @property
+    def key(self) -> Key:
+        """Where the work queue files it."""
+        return self.namespace, self.name
+
+
+class JobState(StrEnum):
+    """Whether a Job has ended; both ends are final."""
+
+    ACTIVE = "Active"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The Job of one attempt."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    attempt: int
+    state: JobState
+    message: str
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why something does not go on: a word for machines and the cluster's own sentence."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a pod's container ended."""
+
+    code: int
+    reason: str
+    message: str
+    """The termination message, or the end of the log."""
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One node of an attempt."""
+
+    name: str
+    uid: str
+    job_uid: str
+    index: int
+    node: str
+    ip: str
+    phase: str
+    created: datetime
+    unschedulable: Trouble | None
+    """The scheduler's verdict."""
+    waiting: Trouble | None
+    """The kubelet's reason for not having started the container."""
+    started_at: datetime | None
+    """When the container started, ended or not."""
+    exit: Exit | None
+    disruption: Trouble | None
+    """Why the cluster itself ended the pod: eviction, preemption, a lost node."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether the program started and has not failed."""
+        return self.phase in ("Running", "Succeeded")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One run with its Jobs and pods, those of earlier runs of the same name included."""
+
+    run: Run
+    jobs: tuple[Job, ...] = ()
+    pods: tuple[Pod, ...] = ()
+
+    def current(self) -> tuple[Job | None, tuple[Pod, ...]]:
+        """The Job of the latest attempt of this very run, and its pods by index.
+
+        Owners are compared by UID: after a run was deleted and created anew, children of both carry the same
+        name.
+        """
+        own = [job for job in self.jobs if job.owner_uid == self.run.uid]
+        job = max(own, key=lambda job: job.attempt, default=None)
+        pods = (pod for pod in self.pods if job and pod.job_uid == job.uid)
+        return job, tuple(sorted(pods, key=lambda pod: (pod.index, pod.created, pod.name)))
+
+
+def run_from(body: Raw) -> Run:
+    """The facts of a TrainingRun."""
+    meta = body["metadata"]
+    return Run(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        generation=meta.get("generation", 1),
+        resource_version=meta["resourceVersion"],
+        created=meta["creationTimestamp"],
+        deleting="deletionTimestamp" in meta,
+        spec=body["spec"],
+        status=body.get("status") or {},
+    )
+
+
+def job_from(body: Raw) -> Job:
+    """The facts of a Job that carries our labels."""
+    meta, status = body["metadata"], body.get("status") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
+    ended = conditions.get(JobState.COMPLETE) or conditions.get(JobState.FAILED) or {}
+    return Job(
+        name=meta["name"],
+        uid=meta["uid"],
+        owner_uid=controller_uid(body),
+        attempt=_number(meta, names.ATTEMPT_LABEL),
+        state=JobState(ended.get("type", JobState.ACTIVE)),
+        message=ended.get("message", ""),
+        ended_at=from_timestamp(ended.get("lastTransitionTime")),
+    )
+
+
+def pod_from(body: Raw) -> Pod:
+    """The facts of a pod that carries our labels."""
+    meta, status = body["metadata"], body.get("status") or {}
+    container = _trainer_container(status.get("containerStatuses") or ())
+    return Pod(
+        name=meta["name"],
+        uid=meta["uid"],
+        job_uid=controller_uid(body),
+        index=_number(meta, names.COMPLETION_INDEX_LABEL),
+        node=(body.get("spec") or {}).get("nodeName", ""),
+        ip=status.get("podIP", ""),
+        phase=status.get("phase", "Pending"),
+        created=from_timestamp(meta["creationTimestamp"]) or _EPOCH,
+        unschedulable=_condition(status, "PodScheduled", "False"),
+        waiting=_waiting(container),
+        started_at=_started_at(container),
+        exit=_exit(container),
+        disruption=_condition(status, "DisruptionTarget", "True") or _pod_level_end(status),
+    )
+
+
+def controller_uid(body: Raw) -> str:
+    """UID of the object's controlling owner, or empty."""
+    owners: Iterable[Raw] = body["metadata"].get("ownerReferences") or ()
+    return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
+
+
+def _number(meta: Raw, label: str) -> int:
+    """A label that counts; 0 on objects that carry our run label by somebody else's hand."""
+    text: str = meta["labels"].get(label, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _trainer_container(statuses: Iterable[Raw]) -> Raw:
+    return next((status for status in statuses if status["name"] == names.CONTAINER_NAME), {})
+
+
+def _condition(status: Raw, kind: str, value: str) -> Trouble | None:
+    for condition in status.get("conditions") or ():
+        if condition["type"] == kind and condition["status"] == value:
+            return Trouble(condition.get("reason", ""), condition.get("message", ""))
+    return None
+
+
+def _waiting(container: Raw) -> Trouble | None:
+    waiting = container.get("state", {}).get("waiting")
+    return Trouble(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None
+
+
+def _started_at(container: Raw) -> datetime | None:
+    states = container.get("state", {})
+    state = states.get("running") or states.get("terminated") or {}
+    moment = from_timestamp(state.get("startedAt"))
+    return moment if moment != _EPOCH else None
+
+
+def _exit(container: Raw) -> Exit | None:
+    ended = container.get("state", {}).get("terminated")
+    if not ended:
+        return None
+    return Exit(
+        code=ended["exitCode"],
+        reason=ended.get("reason", ""),
+        message=ended.get("message", ""),
+        finished_at=from_timestamp(ended.get("finishedAt")) or _EPOCH,
+    )
+
+
+def _pod_level_end(status: Raw) -> Trouble | None:
+    """A pod that failed as a whole (Evicted, OutOfcpu, UnexpectedAdmissionError) has a reason of its own."""
+    if status.get("phase") == "Failed" and status.get("reason"):
+        return Trouble(status["reason"], status.get("message", ""))
+    return None

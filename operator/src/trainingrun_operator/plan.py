@@ -1,0 +1,104 @@
+"""The words between deciding and doing: what a decision knows (`Situation`) and what it asks for (`Plan`).
+Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from trainingrun_api import TrainingRunSpec, TrainingRunStatus
+from trainingrun_api.reasons import ConditionType
+from trainingrun_operator.conditions import Finding, phase_of, updated
+from trainingrun_operator.observed import Job, Pod, Run
+from trainingrun_operator.progress import Scrape
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The trainer image of runs that name none, and how it is pulled."""
+
+    reference: str
+    pull_policy: str
+
+
+class Verify(StrEnum):
+    """What the index says and the API server must confirm before anything follows from it."""
+
+    RUN = "run"
+    JOB = "job"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a run stands, whether or not its spec can be read."""
+
+    run: Run
+    status: TrainingRunStatus
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation(Standing):
+    """All that a decision may rest on."""
+
+    spec: TrainingRunSpec
+    job: Job | None
+    """The Job of the latest attempt."""
+    pods: tuple[Pod, ...]
+    """Its pods, by index."""
+    scrape: Scrape | None
+    """What the trainer last said of its progress."""
+    trainer_image: Image
+    verified: frozenset[Verify] = frozenset()
+    """What was read from the API server for this decision, not from the index."""
+
+    @property
+    def attempt(self) -> int | None:
+        """The attempt under way: the recorded one, or that of a Job whose creation could not be recorded."""
+        return self.status.attempt or (self.job.attempt if self.job else None)
+
+    @property
+    def pods_ready(self) -> int:
+        """Nodes of the gang whose program started and has not failed."""
+        return len({pod.index for pod in self.pods if pod.runs})
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When the last node of the gang started; None while one has not."""
+        started = {pod.index: pod.started_at for pod in self.pods if pod.started_at}
+        return max(started.values()) if len(started) == self.spec.nodes else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do, in this order: verify (and decide again), create, write the status."""
+
+    why: str
+    verify: Verify | None = None
+    create: tuple[Manifest, ...] = ()
+    status: TrainingRunStatus | None = None
+    """The whole new status; None leaves it as it is."""
+    requeue_after: float | None = None
+    """Seconds after which to look again although nothing may have changed."""
+
+
+def with_findings(
+    standing: Standing, findings: Mapping[ConditionType, Finding], **fields: object
+) -> TrainingRunStatus:
+    """The status with new conditions, the phase that follows from them, and other changed fields."""
+    run = standing.run
+    conditions = updated(standing.status.conditions or (), findings, run.generation, standing.now)
+    phase, deciding = phase_of(conditions)
+    return standing.status.model_copy(
+        update={
+            "phase": phase,
+            "observed_generation": run.generation,
+            "conditions": conditions,
+            "reason": deciding.reason,
+            "message": deciding.message,
+            **fields,
+        }
+    )

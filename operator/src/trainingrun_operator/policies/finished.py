@@ -1,0 +1,65 @@
+"""Follows a Job to its end: Completed, or Failed with the diagnosis of the pod that failed first.
+
+Both ends of a Job are final and it is recognised by its owner's UID, so an index entry is proof enough; the
+status write is refused where the run itself was read from an outdated entry.
+"""
+
+from trainingrun_api import names
+from trainingrun_api.termination import TerminationMessage
+from trainingrun_operator import progress
+from trainingrun_operator.observed import Job, JobState
+from trainingrun_operator.plan import Plan, Situation
+from trainingrun_operator.policies.diagnosis import diagnose
+from trainingrun_operator.policies.outcome import completed, failed
+from trainingrun_operator.times import seconds_between
+
+LAST_WORDS_SECONDS = 5.0
+"""How long the news of the pods' ends may come after the news of the Job's end, over another watch."""
+
+
+def finished(situation: Situation) -> Plan | None:
+    """The end of the run, where its Job has ended."""
+    job = situation.job
+    if job is None or job.state == JobState.ACTIVE:
+        return None
+    late = LAST_WORDS_SECONDS - seconds_between(job.ended_at, situation.now)
+    if late > 0 and not _told(situation, job):
+        return Plan(why="the Job ended; its pods' last words are on the way", requeue_after=min(late, 1.0))
+    message = _last_words(situation)
+    fields = (
+        progress.final(situation.status, message) if message else progress.without_estimate(situation.status)
+    )
+    nodes = situation.spec.nodes
+    if job.state == JobState.COMPLETE:
+        done = {**fields, "nodes_ready": f"{nodes}/{nodes}"}
+        return completed(situation, job.attempt, _summary(message, nodes), done)
+    return failed(
+        situation, diagnose(situation.spec, job, situation.pods, situation.status.last_failure), fields
+    )
+
+
+def _told(situation: Situation, job: Job) -> bool:
+    """Whether the pods that matter are known to have ended."""
+    if job.state == JobState.COMPLETE:
+        return any(pod.index == 0 and pod.exit for pod in situation.pods)
+    return any(pod.disruption or (pod.exit and pod.exit.code != names.EXIT_DONE) for pod in situation.pods)
+
+
+def _last_words(situation: Situation) -> TerminationMessage | None:
+    """The termination message of index 0, which speaks for the whole gang."""
+    for pod in situation.pods:
+        if pod.index == 0 and pod.exit and (message := TerminationMessage.decode(pod.exit.message)):
+            return message
+    return None
+
+
+def _summary(message: TerminationMessage | None, nodes: int) -> str:
+    pods = "the pod" if nodes == 1 else f"all {nodes} pods"
+    if message is None:
+        return f"{pods} ended with exit code 0"
+    parts = [f"{message.epochs} epochs" if message.epochs is not None else f"{pods} ended with exit code 0"]
+    if message.early_stopped:
+        parts.append("stopped early")
+    if message.best:
+        parts.append(f"best {message.best.name} {message.best.value} in epoch {message.best.epoch}")
+    return ", ".join(parts)

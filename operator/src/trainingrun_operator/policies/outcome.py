@@ -1,0 +1,80 @@
+"""How the end of a run is written down; shared by the policies that end one."""
+
+from collections.abc import Mapping
+
+from trainingrun_api.reasons import ConditionType, Reason
+from trainingrun_api.status import LastFailure
+from trainingrun_operator.conditions import Finding
+from trainingrun_operator.plan import Plan, Situation, with_findings
+from trainingrun_operator.policies.start import first_record
+from trainingrun_operator.times import to_timestamp
+
+
+def completed(situation: Situation, attempt: int, message: str, fields: Mapping[str, object]) -> Plan:
+    """The run reached its goal."""
+    return _ended(
+        situation,
+        attempt,
+        "the Job is complete",
+        {
+            ConditionType.SUCCEEDED: Finding("True", Reason.COMPLETED, message),
+            ConditionType.FAILED: Finding("False", Reason.COMPLETED),
+        },
+        {**fields, "last_failure": None},
+    )
+
+
+def failed(situation: Situation, failure: LastFailure, fields: Mapping[str, object] | None = None) -> Plan:
+    """The run ended without reaching its goal."""
+    reason = Reason(failure.reason)
+    return _ended(
+        situation,
+        failure.attempt,
+        f"attempt {failure.attempt} failed: {reason}",
+        {
+            ConditionType.SUCCEEDED: Finding("False", reason),
+            ConditionType.FAILED: Finding("True", reason, sentence(failure)),
+        },
+        {**(fields or {}), "last_failure": failure},
+    )
+
+
+def sentence(failure: LastFailure) -> str:
+    """One line that explains a failure without any other object."""
+    where = [
+        text
+        for text, known in (
+            (f"index {failure.index}", failure.index is not None),
+            (f"rank {failure.rank}", failure.rank is not None),
+            (f"node {failure.node}", bool(failure.node)),
+        )
+        if known
+    ]
+    pod = f"pod {failure.pod} ({', '.join(where)}) " if failure.pod else ""
+    end = "" if failure.exit_code is None else f"ended with exit code {failure.exit_code}: "
+    advice = f". {failure.advice[:1].upper()}{failure.advice[1:]}" if failure.advice else ""
+    return f"{pod}{end}{failure.message}{advice}"
+
+
+def _ended(
+    situation: Situation,
+    attempt: int,
+    why: str,
+    findings: Mapping[ConditionType, Finding],
+    fields: Mapping[str, object],
+) -> Plan:
+    final = {
+        ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED),
+        ConditionType.RUNNING: Finding("False", Reason.FINISHED),
+        **findings,
+    }
+    # Taken from the Job and its pods, for what was last written depends on when the operator last looked.
+    ended_at = situation.job.ended_at if situation.job else None
+    started_at = to_timestamp(situation.started_at) if situation.started_at else None
+    record = {
+        **first_record(situation, attempt),
+        "nodes_ready": f"{situation.pods_ready}/{situation.spec.nodes}",
+        "start_time": situation.status.start_time or started_at,
+        "completion_time": to_timestamp(ended_at or situation.now),
+    }
+    return Plan(why=why, status=with_findings(situation, final, **{**record, **fields}))

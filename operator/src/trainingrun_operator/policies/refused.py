@@ -1,0 +1,71 @@
+"""What follows when a child of the run could not be created, or its spec not be read."""
+
+from typing import Literal
+
+from pydantic import ValidationError
+
+from trainingrun_api.reasons import ConditionType, Reason
+from trainingrun_operator.conditions import Finding
+from trainingrun_operator.errors import InvalidError, NameTakenError, RefusedError
+from trainingrun_operator.plan import Plan, Standing, with_findings
+from trainingrun_operator.times import to_timestamp
+
+RETRY_SECONDS = 10.0
+"""How long after a refusal creation is tried again: quotas and permissions change without an event."""
+PASSING_SECONDS = 2.0
+"""The same while the garbage collector removes the children of an earlier run of the same name."""
+
+
+def refused(standing: Standing, error: NameTakenError | InvalidError | RefusedError) -> Plan:
+    """Pending where another try may succeed, Failed where it cannot."""
+    match error:
+        case NameTakenError(passing=True):
+            return _pending(standing, "Unknown", Reason.CREATING, error.message, PASSING_SECONDS)
+        case NameTakenError():
+            return _failed(standing, Reason.NAME_CONFLICT, error.message)
+        case InvalidError():
+            return _failed(standing, Reason.REJECTED, error.message)
+        case RefusedError():
+            return _pending(standing, "False", Reason.REJECTED, error.message, RETRY_SECONDS)
+
+
+def unreadable(standing: Standing, error: ValidationError) -> Plan:
+    """Failed where nothing was started; what another version of the operator started is left to it."""
+    problems = "; ".join(
+        f"{'.'.join(str(part) for part in ('spec', *detail['loc']))}: {detail['msg']}"
+        f" (found {detail['input']!r:.100})"
+        for detail in error.errors(include_url=False)
+    )
+    message = (
+        f"this version of the operator cannot read the spec: {problems}. Upgrade the operator or correct the "
+        "spec, and create the TrainingRun anew"
+    )
+    if standing.status.attempt is None:
+        return _failed(standing, Reason.REJECTED, message)
+    return Plan(why=message)
+
+
+def _pending(
+    standing: Standing,
+    accepted: Literal["False", "Unknown"],
+    reason: Reason,
+    message: str,
+    retry_after: float,
+) -> Plan:
+    findings = {
+        ConditionType.ACCEPTED: Finding(accepted, reason, message),
+        ConditionType.RUNNING: Finding("False", reason, message),
+    }
+    return Plan(why=message, status=with_findings(standing, findings), requeue_after=retry_after)
+
+
+def _failed(standing: Standing, reason: Reason, message: str) -> Plan:
+    findings = {
+        ConditionType.ACCEPTED: Finding("False", reason, message),
+        ConditionType.RUNNING: Finding("False", reason),
+        ConditionType.SUCCEEDED: Finding("False", reason),
+        ConditionType.FAILED: Finding("True", reason, message),
+    }
+    return Plan(
+        why=message, status=with_findings(standing, findings, completion_time=to_timestamp(standing.now))
+    )

@@ -1,0 +1,49 @@
+"""Creates the objects of the first attempt and records it.
+
+The attempt is recorded after its Job exists. A crash between the two leaves a Job that the next look finds by
+its owner's UID: creating it again answers AlreadyExists, which counts as success, and the record is made up
+for. The other order would leave a recorded attempt without a Job, which cannot be told from a Job that
+somebody deleted. Once recorded, the Job is never created again (see `lost`).
+"""
+
+from trainingrun_api import names
+from trainingrun_api.reasons import ConditionType, Reason
+from trainingrun_operator.conditions import Finding
+from trainingrun_operator.desired.children import children
+from trainingrun_operator.desired.pvc import claim_name
+from trainingrun_operator.plan import Plan, Situation, Verify, with_findings
+
+FIRST_ATTEMPT = 1
+
+
+def start(situation: Situation) -> Plan | None:
+    """Objects and record of attempt 1, where there is no attempt yet."""
+    if situation.attempt is not None:
+        return None
+    if Verify.RUN not in situation.verified:
+        # The index may hold a run from before its end, and starting a finished run again is not to be undone.
+        return Plan(why="no attempt in the index", verify=Verify.RUN)
+    return Plan(
+        why=f"start attempt {FIRST_ATTEMPT}",
+        create=children(situation.run, situation.spec, FIRST_ATTEMPT, situation.trainer_image),
+        status=with_findings(
+            situation,
+            {
+                ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED),
+                ConditionType.RUNNING: Finding("False", Reason.AWAITING_PODS, "the pods are being created"),
+            },
+            **first_record(situation, FIRST_ATTEMPT),
+            nodes_ready=f"0/{situation.spec.nodes}",
+        ),
+    )
+
+
+def first_record(situation: Situation, attempt: int) -> dict[str, object]:
+    """Status fields that hold from the first attempt on."""
+    run, spec = situation.run, situation.spec
+    claim = claim_name(run, spec)
+    return {
+        "attempt": attempt,
+        "checkpoint_claim": claim,
+        "run_directory": names.run_directory(run.name, run.uid) if claim else None,
+    }

@@ -1,0 +1,56 @@
+"""The run under way: Pending with the reason why pods do not run, Running from the moment that all do."""
+
+from collections.abc import Mapping
+
+from trainingrun_api.reasons import ConditionType, Phase, Reason
+from trainingrun_operator import progress
+from trainingrun_operator.conditions import Finding
+from trainingrun_operator.plan import Plan, Situation, with_findings
+from trainingrun_operator.policies.diagnosis import first_failure
+from trainingrun_operator.policies.start import first_record
+from trainingrun_operator.policies.waiting import why_waiting
+from trainingrun_operator.times import to_timestamp
+
+ACCEPTED = {ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED)}
+
+
+def under_way(situation: Situation) -> Plan | None:
+    """The status of a run whose Job is active."""
+    job, nodes = situation.job, situation.spec.nodes
+    if job is None:
+        return None
+    status = situation.status
+    fields = {
+        **first_record(situation, job.attempt),
+        "nodes_ready": f"{situation.pods_ready}/{nodes}",
+        "last_failure": first_failure(situation.spec, job.attempt, situation.pods, status.last_failure),
+    }
+    if status.phase == Phase.RUNNING:
+        return _goes_on(situation, fields)
+    if situation.pods_ready == nodes:
+        return _starts(situation, fields)
+    waiting = why_waiting(situation)
+    return Plan(
+        why=f"waiting: {waiting.finding.reason}",
+        status=with_findings(situation, {**ACCEPTED, ConditionType.RUNNING: waiting.finding}, **fields),
+        requeue_after=waiting.recheck_after,
+    )
+
+
+def _starts(situation: Situation, fields: Mapping[str, object]) -> Plan:
+    where = ", ".join(sorted({pod.node for pod in situation.pods}))
+    running = Finding("True", Reason.PODS_RUNNING, f"all pods run, on {where}")
+    return Plan(
+        why="all pods run",
+        status=with_findings(
+            situation,
+            {**ACCEPTED, ConditionType.RUNNING: running},
+            start_time=to_timestamp(situation.started_at or situation.now),
+            **fields,
+        ),
+    )
+
+
+def _goes_on(situation: Situation, fields: Mapping[str, object]) -> Plan:
+    told = progress.live(situation.status, situation.scrape) if situation.scrape else {}
+    return Plan(why="training goes on", status=with_findings(situation, {}, **{**fields, **told}))

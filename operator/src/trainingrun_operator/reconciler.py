@@ -1,0 +1,216 @@
+"""Carries one run a step further: snapshot -> decision -> creation -> at most one status write -> news.
+
+Safe to be killed between any two requests: what exists is found again by its owner's UID (`policies.start`),
+the status is written after what it tells of, and news only after the status. Threads may share a reconciler
+as long as each run is in one thread at a time.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from trainingrun_api import TrainingRunSpec, TrainingRunStatus, names
+from trainingrun_operator import events
+from trainingrun_operator.cluster import JOBS, RESOURCES, RUNS, Cluster
+from trainingrun_operator.conditions import urgent
+from trainingrun_operator.decide import decide
+from trainingrun_operator.errors import (
+    AlreadyExistsError,
+    ApiError,
+    ConflictError,
+    InvalidError,
+    NameTakenError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+)
+from trainingrun_operator.observed import Run, View, controller_uid, job_from, run_from
+from trainingrun_operator.ownership import contest
+from trainingrun_operator.plan import Image, Manifest, Plan, Situation, Standing, Verify
+from trainingrun_operator.policies.refused import refused, unreadable
+from trainingrun_operator.policies.settled import settled
+from trainingrun_operator.progress import Scrape
+from trainingrun_operator.times import seconds_between
+
+OUTDATED_SECONDS = 1.0
+"""When to look again after a decision turned out to rest on an outdated index entry."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where a run stands after a step."""
+
+    status: TrainingRunStatus
+    requeue_after: float | None = None
+    """Seconds after which to look again although nothing may have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The last status write of this process, which the index may not show yet."""
+
+    run: Run
+    at: datetime
+    outdated: frozenset[str]
+    """resourceVersions from before the write."""
+
+
+class Reconciler:
+    """Everything but the timing: when a run is looked at is up to the caller."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        trainer_image: Image,
+        progress_seconds: float,
+        now: Callable[[], datetime],
+        reporter: str,
+    ) -> None:
+        """`progress_seconds` is the shortest time between writes of live numbers, `reporter` names this
+        process."""
+        self._cluster = cluster
+        self._trainer_image = trainer_image
+        self._progress_seconds = progress_seconds
+        self._now = now
+        self._reporter = reporter
+        self._written: dict[str, _Written] = {}
+
+    def reconcile(self, view: View, scrape: Scrape | None = None) -> Outcome:
+        """One step of a run.
+
+        Raises ApiError, UnavailableError and pydantic.ValidationError (a status of another version of the
+        API).
+        """
+        view = replace(view, run=self._latest(view.run))
+        standing = Standing(run=view.run, status=_status(view.run), now=self._now())
+        try:
+            spec = TrainingRunSpec.model_validate(view.run.spec)
+        except ValidationError as error:
+            if (plan := settled(standing)) is None:
+                plan = unreadable(standing, error)
+                log.warning("%s", plan.why)
+            return self._record(standing, plan)
+        job, pods = view.current()
+        situation = Situation(
+            run=standing.run,
+            spec=spec,
+            status=standing.status,
+            job=job,
+            pods=pods,
+            scrape=scrape,
+            now=standing.now,
+            trainer_image=self._trainer_image,
+        )
+        plan = decide(situation)
+        while plan.verify:
+            if (found := self._verify(situation, plan.verify)) is None:
+                return Outcome(situation.status)
+            situation = found
+            plan = decide(situation)
+        log.debug("%s", plan.why)
+        try:
+            for manifest in plan.create:
+                self._create(situation.run, manifest)
+        except (NameTakenError, InvalidError, RefusedError) as error:
+            plan = refused(situation, error)
+        return self._record(situation, plan)
+
+    def forget(self, uid: str) -> None:
+        """Drops what is remembered of a run that no longer exists."""
+        self._written.pop(uid, None)
+
+    def _latest(self, run: Run) -> Run:
+        """The run as this process last wrote it, as long as the index shows it from before."""
+        written = self._written.get(run.uid)
+        if written and run.resource_version in written.outdated:
+            return written.run
+        if written and written.outdated:
+            # The index has caught up, and versions only go on.
+            self._written[run.uid] = replace(written, outdated=frozenset())
+        return run
+
+    def _verify(self, situation: Situation, what: Verify) -> Situation | None:
+        """The situation with the run or its Job as the API server has it; None where the run is gone."""
+        run = situation.run
+        checked = situation.verified | {what}
+        if what == Verify.RUN:
+            body = self._cluster.get(RUNS, run.namespace, run.name)
+            if body is None or body["metadata"]["uid"] != run.uid:
+                return None
+            fresh = run_from(body)
+            return replace(situation, run=fresh, status=_status(fresh), verified=checked)
+        name = names.job_name(run.name, situation.attempt or 0)
+        body = self._cluster.get(JOBS, run.namespace, name)
+        own = body is not None and controller_uid(body) == run.uid
+        return replace(situation, job=job_from(body) if body and own else None, verified=checked)
+
+    def _create(self, run: Run, manifest: Manifest) -> None:
+        """Creates a child, or finds that it exists and is the run's. Raises NameTakenError."""
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        try:
+            self._cluster.create(manifest)
+            log.info("created %s %s", kind, name)
+        except AlreadyExistsError:
+            existing = self._cluster.get(RESOURCES[kind], run.namespace, name)
+            if existing is None:
+                raise NameTakenError(f"{kind} {name} is just being removed", passing=True) from None
+            if error := contest(run, {"kind": kind, **existing}):
+                raise error from None
+
+    def _record(self, standing: Standing, plan: Plan) -> Outcome:
+        """Writes the status where it changed and is not to be written later."""
+        run, old, new = standing.run, standing.status, plan.status
+        if new is None or new == old:
+            return Outcome(old, plan.requeue_after)
+        before = self._written.get(run.uid)
+        if before and not urgent(old, new):
+            early = self._progress_seconds - seconds_between(before.at, standing.now)
+            if early > 0:
+                return Outcome(old, min(early, plan.requeue_after or early))
+        try:
+            answer = self._cluster.replace_status(_with_status(run, new))
+        except ConflictError:
+            return Outcome(old, OUTDATED_SECONDS)
+        except NotFoundError:
+            return Outcome(old)
+        outdated = {run.resource_version} | (before.outdated if before else frozenset())
+        self._written[run.uid] = _Written(run_from(answer), standing.now, frozenset(outdated))
+        if old.reason != new.reason:
+            log.info("%s: %s: %s", new.phase, new.reason, new.message)
+        self._tell(standing, new)
+        return Outcome(new, plan.requeue_after)
+
+    def _tell(self, standing: Standing, new: TrainingRunStatus) -> None:
+        """Posts the news. It may get lost: the conditions hold the truth."""
+        if (event := events.news(standing.status, new)) is None:
+            return
+        try:
+            self._cluster.create(events.manifest(event, standing.run, standing.now, self._reporter))
+        except (ApiError, UnavailableError) as error:
+            log.warning("event %s could not be posted: %s", event.reason, error)
+
+
+def _status(run: Run) -> TrainingRunStatus:
+    """The status as read; fields that a newer version of the operator wrote are ignored."""
+    return TrainingRunStatus.model_validate(run.status, extra="ignore")
+
+
+def _with_status(run: Run, status: TrainingRunStatus) -> dict[str, object]:
+    """Body of a status replacement, refused where the run changed or is another one by now."""
+    meta = {
+        "namespace": run.namespace,
+        "name": run.name,
+        "uid": run.uid,
+        "resourceVersion": run.resource_version,
+    }
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "metadata": meta,
+        "status": status.to_wire(),
+    }

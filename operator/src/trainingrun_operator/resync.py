@@ -1,0 +1,95 @@
+"""The second look: lists everything every few minutes, compares it with the index and brings up every run.
+
+Watches lose things: see `informer` for objects that stay in the index after their deletion. An object that
+two lists in a row show and the index never held means that the watch is deaf, which the liveness probe
+reports.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+
+from trainingrun_api import names
+from trainingrun_operator.cluster import JOBS, PODS, RUNS, Cluster
+from trainingrun_operator.errors import OperatorError
+from trainingrun_operator.informer import Informer
+from trainingrun_operator.observed import Key
+
+GRACE_SECONDS = 5.0
+"""How long news that the list already had may take over the watch."""
+
+log = logging.getLogger(__name__)
+
+
+class Resync:
+    """Lists, compares, brings up. Belongs to the event loop; only listing is done in a thread."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        informer: Informer,
+        namespaces: Sequence[str],
+        pool: Executor,
+        seconds: float,
+        on_run: Callable[[Key], None],
+        on_mismatch: Callable[[int], None],
+    ) -> None:
+        """`on_run` is told every key, `on_mismatch` how many objects the index had wrong."""
+        self._cluster = cluster
+        self._informer = informer
+        self._scopes: Sequence[str | None] = namespaces or (None,)
+        self._pool = pool
+        self._seconds = seconds
+        self._on_run = on_run
+        self._on_mismatch = on_mismatch
+        self._missing: set[str] = set()
+        self.unheard: set[str] = set()
+        """UIDs that the last two lists showed and the index never held."""
+        self.last = time.monotonic()
+        """When the last round ended, on the monotonic clock."""
+
+    async def work(self) -> None:
+        """A round every few minutes, for ever."""
+        while True:
+            await asyncio.sleep(self._seconds)
+            try:
+                await self.round()
+            except OperatorError as error:
+                log.warning("resync failed, the next one is in %s s: %s", self._seconds, error)
+            self.last = time.monotonic()
+
+    async def round(self) -> None:
+        """One comparison of the index with the API server."""
+        before = self._informer.uids()
+        listed = await asyncio.get_running_loop().run_in_executor(self._pool, self._list)
+        await asyncio.sleep(GRACE_SECONDS)
+        after = self._informer.uids()
+        ghosts, missing = compare(before, listed, after)
+        self.unheard = missing & self._missing
+        self._missing = missing
+        if ghosts or self.unheard:
+            log.warning("the index held %d deleted objects and missed %d", len(ghosts), len(self.unheard))
+            self._on_mismatch(len(ghosts) + len(self.unheard))
+        self._informer.bury(ghosts)
+        for key in self._informer.run_keys():
+            self._on_run(key)
+
+    def _list(self) -> set[str]:
+        selectors = ((RUNS, ""), (JOBS, names.RUN_LABEL), (PODS, names.RUN_LABEL))
+        return {
+            uid
+            for scope in self._scopes
+            for resource, selector in selectors
+            for uid in self._cluster.list_uids(resource, scope, selector)
+        }
+
+
+def compare(before: set[str], listed: set[str], after: set[str]) -> tuple[set[str], set[str]]:
+    """UIDs that only the index has, and UIDs that only the list has. Pure.
+
+    `before` and `after` are the index from before and well after the list was made: what was created or
+    deleted in between is in neither answer.
+    """
+    return (before & after) - listed, listed - before - after

@@ -1,0 +1,139 @@
+"""The work queue: which run is looked at next.
+
+A key is queued once however often it is added, and worked on by one worker at a time: an addition meanwhile
+is remembered and comes up again afterwards. Additions may be delayed; failures come back after a growing
+pause. Runs that ended come before all others: under load, news that is already true must not wait behind new
+work.
+
+Belongs to one event loop. All but `get` is plain data and takes the time as it is told.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import IntEnum
+
+from trainingrun_operator.observed import Key
+
+
+class Priority(IntEnum):
+    """Lower comes first."""
+
+    ENDED = 0
+    NORMAL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Pause after the n-th failure in a row: first * 2^(n-1), at most `longest` seconds."""
+
+    first: float = 0.5
+    longest: float = 60.0
+
+    def seconds(self, failures: int) -> float:
+        """The pause after so many failures, at least one."""
+        return float(min(self.longest, self.first * 2.0 ** min(failures - 1, 30)))
+
+
+@dataclass(slots=True)
+class _Entry:
+    due: float
+    priority: Priority
+
+
+class WorkQueue:
+    """Keys, when they are due, and who works on them."""
+
+    def __init__(self, clock: Callable[[], float], backoff: Backoff | None = None) -> None:
+        self._clock = clock
+        self._backoff = backoff or Backoff()
+        self._entries: dict[Key, _Entry] = {}
+        # Heaps of candidates. An entry that was changed or taken leaves its old candidate behind, to be
+        # skipped.
+        self._delayed: list[tuple[float, int, Key, _Entry]] = []
+        self._ready: list[tuple[Priority, int, Key, _Entry]] = []
+        self._order = itertools.count()
+        self._working: dict[Key, float] = {}
+        self._failures: dict[Key, int] = {}
+        self._changed = asyncio.Event()
+
+    def add(self, key: Key, delay: float = 0.0, priority: Priority = Priority.NORMAL) -> None:
+        """Wants a key to be worked on after a delay in seconds; the sooner and the more urgent wish wins."""
+        entry = _Entry(self._clock() + delay, priority)
+        if old := self._entries.get(key):
+            if old.due <= entry.due and old.priority <= entry.priority:
+                return
+            entry = _Entry(min(old.due, entry.due), min(old.priority, entry.priority))
+        self._entries[key] = entry
+        if key not in self._working:
+            self._file(key, entry)
+
+    def take(self) -> Key | None:
+        """The next key that is due, now being worked on; to be given back by `done` or `failed`."""
+        now = self._clock()
+        while self._delayed and self._delayed[0][0] <= now:
+            _, order, key, entry = heapq.heappop(self._delayed)
+            if self._entries.get(key) is entry:
+                heapq.heappush(self._ready, (entry.priority, order, key, entry))
+        while self._ready:
+            _, _, key, entry = heapq.heappop(self._ready)
+            if self._entries.get(key) is entry:
+                del self._entries[key]
+                self._working[key] = now
+                return key
+        return None
+
+    def done(self, key: Key, again_after: float | None = None) -> None:
+        """The work on a key succeeded; it may be wanted again after some seconds."""
+        self._failures.pop(key, None)
+        self._release(key, again_after)
+
+    def failed(self, key: Key) -> float:
+        """The work on a key failed; it comes back after the pause in seconds that is returned."""
+        self._failures[key] = failures = self._failures.get(key, 0) + 1
+        pause = self._backoff.seconds(failures)
+        self._release(key, pause)
+        return pause
+
+    def forget(self, key: Key) -> None:
+        """Drops what is remembered of the failures of a key."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> Key:
+        """Waits for `take` to have a key."""
+        while (key := self.take()) is None:
+            self._changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._next_due()):
+                    await self._changed.wait()
+        return key
+
+    @property
+    def depth(self) -> int:
+        """Keys that wait for a worker, roughly; any thread may ask."""
+        return len(self._ready)
+
+    def longest_work(self) -> float:
+        """Seconds for which the slowest worker has been at its key."""
+        now = self._clock()
+        return max((now - since for since in self._working.values()), default=0.0)
+
+    def _file(self, key: Key, entry: _Entry) -> None:
+        if entry.due <= self._clock():
+            heapq.heappush(self._ready, (entry.priority, next(self._order), key, entry))
+        else:
+            heapq.heappush(self._delayed, (entry.due, next(self._order), key, entry))
+        self._changed.set()
+
+    def _release(self, key: Key, again_after: float | None) -> None:
+        del self._working[key]
+        if entry := self._entries.get(key):
+            self._file(key, entry)
+        if again_after is not None:
+            self.add(key, again_after)
+
+    def _next_due(self) -> float | None:
+        return max(0.0, self._delayed[0][0] - self._clock()) if self._delayed else None

@@ -1,0 +1,35 @@
+"""What a test may ask of the machine: the running cluster, a GPU. Where it is missing, a skip says so."""
+
+import pytest
+
+from tests.cluster import Cluster, current
+
+
+def _gpu_missing() -> str:
+    import torch
+
+    return "" if torch.cuda.is_available() else "no CUDA device on this machine"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked `gpu` where there is none."""
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if on_gpu and (reason := _gpu_missing()):
+        for item in on_gpu:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """The running test cluster.
+
+    Skips where none runs, for then the machine cannot run one or nobody asked for it; fails where one runs
+    but is ill.
+    """
+    found = current()
+    status = found.status()
+    if not status.components:
+        pytest.skip(str(status))
+    if not status.healthy:
+        pytest.fail(f"the test cluster is ill; `make cluster-up` mends it\n{status}", pytrace=False)
+    return found

@@ -1,0 +1,23 @@
+"""A run on a GPU, from archive to results."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from tests.integration.trainer.conftest import Launcher
+from trainingrun_api.names import EXIT_DONE
+from trainingrun_trainer.metrics import HEADLINE
+
+
+@pytest.mark.gpu
+def test_an_epoch_on_a_gpu_ends_in_results(launcher: Launcher, digits: dict[str, Any]) -> None:
+    precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    ended = launcher.train(digits | {"accelerator": "gpu", "precision": precision, "maxEpochs": 1})
+
+    assert ended.exit_code == EXIT_DONE, ended.output
+    results = ended.read("results.json")
+    assert results["total_epochs_run"] == 1
+    assert {f"best_{name}" for name in HEADLINE} <= results.keys()
+    checkpoint = torch.load(ended.directory / "checkpoints" / "best.ckpt", weights_only=True)
+    assert {tensor.device.type for tensor in checkpoint["state_dict"].values()} == {"cuda"}

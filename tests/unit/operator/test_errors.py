@@ -1,0 +1,27 @@
+"""Every answer of the API server has a class, and so a consequence."""
+
+import pytest
+
+from trainingrun_operator import errors
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        (0, "", errors.UnavailableError),
+        (429, "TooManyRequests", errors.UnavailableError),
+        (500, "InternalError", errors.UnavailableError),
+        (503, "", errors.UnavailableError),
+        (404, "NotFound", errors.NotFoundError),
+        (409, "AlreadyExists", errors.AlreadyExistsError),
+        (409, "Conflict", errors.ConflictError),
+        (422, "Invalid", errors.InvalidError),
+        (400, "BadRequest", errors.InvalidError),
+        (403, "Forbidden", errors.RefusedError),
+        (401, "Unauthorized", errors.RefusedError),
+    ],
+)
+def test_every_answer_has_a_class(status: int, reason: str, kind: type[Exception]) -> None:
+    error = errors.from_status(status, reason, "words of the server")
+    assert type(error) is kind
+    assert "words of the server" in str(error)

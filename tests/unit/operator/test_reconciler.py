@@ -1,0 +1,313 @@
+"""One step of a run: what is read, created, written and told, and that dying anywhere changes nothing."""
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.operator.builders import COMMAND, NAME, NOW, TRAINER_IMAGE, UID, raw_job, raw_run, started
+from tests.unit.operator.memory_cluster import Killed, MemoryCluster, cluster_with_run
+from trainingrun_api import names
+from trainingrun_operator.errors import RefusedError, UnavailableError
+from trainingrun_operator.observed import Raw
+from trainingrun_operator.progress import Scrape
+from trainingrun_operator.reconciler import OUTDATED_SECONDS, Reconciler
+
+PROGRESS_SECONDS = 10
+WHOLE: dict[str, Any] = {**COMMAND, "nodes": 2, "checkpoints": {"size": "1Gi", "retain": False}}
+
+
+class Clock:
+    """The time that a reconciler is told."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> Any:
+        return self.now
+
+
+def reconciler(cluster: MemoryCluster, clock: Clock | None = None) -> Reconciler:
+    return Reconciler(cluster, TRAINER_IMAGE, PROGRESS_SECONDS, clock or Clock(), "test")
+
+
+def live(cluster: MemoryCluster, exit_code: int = 0) -> Mapping[str, Any]:
+    """Takes the run to its end, with a new process after each death; the final status."""
+    operator = reconciler(cluster)
+    for _ in range(40):
+        try:
+            operator.reconcile(cluster.view())
+        except Killed:
+            operator = reconciler(cluster)
+            continue
+        cluster.step(nodes=2, exit_code=exit_code)
+    status: dict[str, Any] = cluster.objects[names.KIND, NAME]["status"]
+    assert status["phase"] in ("Completed", "Failed")
+    return status
+
+
+def durable(created: Counter[str]) -> dict[str, int]:
+    """Creations without news, which may get lost."""
+    return {name: count for name, count in created.items() if not name.startswith("Event/")}
+
+
+UNDISTURBED = {code: cluster_with_run(WHOLE) for code in (0, 7)}
+FINAL = {code: live(cluster, code) for code, cluster in UNDISTURBED.items()}
+WRITES = UNDISTURBED[0].writes
+DEATHS = list(itertools.product(range(1, WRITES + 1), ("before", "after")))
+
+
+class TestDeath:
+    def test_an_undisturbed_run_takes_few_requests(self) -> None:
+        cluster = UNDISTURBED[0]
+        assert durable(cluster.created) == {
+            "PersistentVolumeClaim/chest-checkpoints": 1,
+            "Service/chest": 1,
+            "Job/chest-1": 1,
+        }
+        assert [status["phase"] for status in cluster.statuses] == ["Pending", "Running", "Completed"]
+        assert cluster.reads == ["trainingruns/chest"]
+
+    @pytest.mark.parametrize("exit_code", [0, 7])
+    @pytest.mark.parametrize(("write", "when"), DEATHS)
+    def test_dying_at_any_write_leads_to_the_same_end(self, write: int, when: str, exit_code: int) -> None:
+        cluster = cluster_with_run(WHOLE)
+        cluster.die_at = {write: when}
+        assert live(cluster, exit_code) == FINAL[exit_code]
+        assert not cluster.die_at, "the process did not die"
+        assert durable(cluster.created) == durable(UNDISTURBED[0].created)
+
+    @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(DEATHS, 2)))
+    def test_so_does_dying_twice(self, first: tuple[int, str], second: tuple[int, str]) -> None:
+        if first[0] == second[0]:
+            second = (second[0] + 1, second[1])
+        cluster = cluster_with_run(WHOLE)
+        cluster.die_at = dict([first, second])
+        assert live(cluster) == FINAL[0]
+        assert durable(cluster.created) == durable(UNDISTURBED[0].created)
+
+
+class TestIndexLag:
+    def test_an_index_from_before_our_own_write_causes_no_second_one(self) -> None:
+        cluster = cluster_with_run(COMMAND)
+        before = cluster.view()
+        operator = reconciler(cluster)
+        operator.reconcile(before)
+        writes = cluster.writes
+        operator.reconcile(before)
+        assert cluster.writes == writes
+
+    def test_versions_are_remembered_only_until_the_index_has_caught_up(self) -> None:
+        cluster, clock = cluster_with_run(COMMAND), Clock()
+        operator = reconciler(cluster, clock)
+        for second in range(0, 100, PROGRESS_SECONDS):
+            clock.now = NOW + timedelta(seconds=second)
+            operator.reconcile(cluster.view(), Scrape(at=clock.now, epoch=second))
+            if second < 20:
+                cluster.step(nodes=1, exit_code=0)
+        assert len(cluster.statuses) > 5
+        assert len(operator._written[UID].outdated) == 1
+
+    def test_after_a_restart_an_outdated_index_cannot_start_a_finished_run_again(self) -> None:
+        cluster = cluster_with_run(COMMAND)
+        before = cluster.view()
+        live(cluster)
+        del cluster.objects["Job", "chest-1"]
+        created, statuses = cluster.created.copy(), len(cluster.statuses)
+        reconciler(cluster).reconcile(before)
+        assert (cluster.created, len(cluster.statuses)) == (created, statuses)
+
+    def test_after_a_restart_an_outdated_index_cannot_overwrite_a_newer_status(self) -> None:
+        cluster = cluster_with_run(COMMAND)
+        operator = reconciler(cluster)
+        operator.reconcile(cluster.view())
+        pending = cluster.view().run
+        truth = live(cluster)
+        outdated = replace(cluster.view(), run=pending)
+        outcome = reconciler(cluster).reconcile(outdated)
+        assert outcome.requeue_after == OUTDATED_SECONDS
+        assert cluster.objects[names.KIND, NAME]["status"] == truth
+
+    def test_a_run_that_only_the_index_still_has_gets_nothing(self) -> None:
+        cluster = cluster_with_run(COMMAND)
+        ghost = cluster.view()
+        cluster.objects.clear()
+        reconciler(cluster).reconcile(ghost)
+        assert not cluster.created
+
+    def test_nor_does_one_that_was_deleted_and_created_anew(self) -> None:
+        cluster = cluster_with_run(COMMAND)
+        ghost = cluster.view()
+        cluster.put(raw_run(uid="another"))
+        reconciler(cluster).reconcile(ghost)
+        assert not cluster.created
+
+    def test_a_job_that_the_index_lost_is_looked_up_and_followed(self) -> None:
+        cluster = cluster_with_run(COMMAND, started().to_wire())
+        cluster.put(raw_job("Complete"))
+        outcome = reconciler(cluster).reconcile(replace(cluster.view(), jobs=()))
+        assert outcome.status.phase == "Completed"
+
+    def test_a_deleted_job_fails_the_run_and_is_not_created_again(self) -> None:
+        cluster = cluster_with_run(COMMAND, started().to_wire())
+        outcome = reconciler(cluster).reconcile(cluster.view())
+        assert (outcome.status.phase, outcome.status.reason) == ("Failed", "JobLost")
+        assert durable(cluster.created) == {}
+
+
+def existing(kind: str, name: str, **meta: Any) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name, **meta}}
+
+
+class TestNames:
+    @pytest.mark.parametrize("kind", ["PersistentVolumeClaim", "Service", "Job"])
+    def test_an_object_of_somebody_else_is_not_touched(self, kind: str) -> None:
+        cluster = cluster_with_run(WHOLE)
+        name = {"PersistentVolumeClaim": "chest-checkpoints", "Service": "chest", "Job": "chest-1"}[kind]
+        labels = {names.RUN_LABEL: "other", names.ATTEMPT_LABEL: "1"}
+        foreign = cluster.put(existing(kind, name, uid="foreign", labels=labels))
+        status = reconciler(cluster).reconcile(cluster.view()).status
+        assert (status.phase, status.reason) == ("Failed", "NameConflict")
+        assert f"{kind} {name}" in (status.message or "")
+        assert cluster.objects[kind, name] == foreign
+
+    def test_a_claim_kept_from_an_earlier_run_is_used(self) -> None:
+        cluster = cluster_with_run(WHOLE)
+        cluster.put(existing("PersistentVolumeClaim", "chest-checkpoints", labels={names.RUN_LABEL: NAME}))
+        assert reconciler(cluster).reconcile(cluster.view()).status.reason == "AwaitingPods"
+        assert durable(cluster.created) == {"Service/chest": 1, "Job/chest-1": 1}
+
+    def test_the_removal_of_an_earlier_runs_job_is_waited_for(self) -> None:
+        cluster = cluster_with_run(COMMAND)
+        cluster.put(raw_job("Complete", owner_uid="earlier", uid="earlier-job"))
+        operator = reconciler(cluster)
+        outcome = operator.reconcile(cluster.view())
+        assert (outcome.status.phase, outcome.status.reason) == ("Pending", "Creating")
+        assert outcome.requeue_after
+        del cluster.objects["Job", "chest-1"]
+        assert operator.reconcile(cluster.view()).status.reason == "AwaitingPods"
+        assert cluster.created["Job/chest-1"] == 1
+
+
+class RefusingCluster(MemoryCluster):
+    """Refuses to create one kind."""
+
+    refused = ""
+    error: Exception = RefusedError(403, "exceeded quota: team")
+
+    def create(self, manifest: Raw) -> dict[str, Any]:
+        if manifest["kind"] == self.refused:
+            raise self.error
+        return super().create(manifest)
+
+
+class TestRefusals:
+    def test_a_quota_makes_the_run_wait_until_it_has_room(self) -> None:
+        cluster = RefusingCluster()
+        cluster.put(raw_run())
+        cluster.refused = "Job"
+        operator = reconciler(cluster)
+        outcome = operator.reconcile(cluster.view())
+        assert (outcome.status.phase, outcome.status.reason) == ("Pending", "Rejected")
+        assert outcome.status.message == "exceeded quota: team"
+        cluster.refused = ""
+        assert operator.reconcile(cluster.view()).status.reason == "AwaitingPods"
+
+    def test_an_api_server_that_is_away_changes_nothing(self) -> None:
+        cluster = RefusingCluster()
+        cluster.put(raw_run())
+        cluster.refused, cluster.error = "Job", UnavailableError("no answer")
+        with pytest.raises(UnavailableError):
+            reconciler(cluster).reconcile(cluster.view())
+        assert cluster.statuses == []
+
+    def test_news_that_cannot_be_posted_is_lost_and_nothing_else(self) -> None:
+        cluster = RefusingCluster()
+        cluster.put(raw_run())
+        cluster.refused = "Event"
+        assert live_single(cluster)["phase"] == "Completed"
+
+
+def live_single(cluster: MemoryCluster) -> Mapping[str, Any]:
+    operator = reconciler(cluster)
+    for _ in range(8):
+        operator.reconcile(cluster.view())
+        cluster.step(nodes=1, exit_code=0)
+    status: dict[str, Any] = cluster.objects[names.KIND, NAME]["status"]
+    return status
+
+
+class TestQuiet:
+    def test_live_numbers_are_written_at_most_every_progress_interval(self) -> None:
+        cluster, clock = cluster_with_run(COMMAND), Clock()
+        operator = reconciler(cluster, clock)
+        for _ in range(4):
+            operator.reconcile(cluster.view())
+            if (
+                "Pod" not in {kind for kind, _ in cluster.objects}
+                or cluster.statuses[-1]["phase"] == "Pending"
+            ):
+                cluster.step(nodes=1, exit_code=0)
+        assert [status["phase"] for status in cluster.statuses] == ["Pending", "Running"]
+        for second in range(25):
+            clock.now = NOW + timedelta(seconds=second)
+            scrape = Scrape(at=clock.now, epoch=second, epochs_planned=100)
+            outcome = operator.reconcile(cluster.view(), scrape)
+            assert (outcome.requeue_after is None) == (second in (10, 20))
+        assert [status["progress"]["epoch"] for status in cluster.statuses[2:]] == [10, 20]
+
+    def test_an_ended_run_causes_no_request(self) -> None:
+        cluster = cluster_with_run(COMMAND)
+        live_single(cluster)
+        reads, writes = len(cluster.reads), cluster.writes
+        reconciler(cluster).reconcile(cluster.view())
+        assert (len(cluster.reads), cluster.writes) == (reads, writes)
+
+    def test_the_end_is_told_once(self) -> None:
+        cluster = cluster_with_run(COMMAND)
+        live_single(cluster)
+        news = [found for (kind, _), found in cluster.objects.items() if kind == "Event"]
+        assert [(event["reason"], event["type"], event["regarding"]["uid"]) for event in news] == [
+            ("Completed", "Normal", UID)
+        ]
+
+
+class TestSpecOfAnotherVersion:
+    SPEC: Mapping[str, Any] = {**COMMAND, "resources": {"gpus": "many"}, "warp": 9}
+
+    def test_a_run_whose_spec_cannot_be_read_fails_and_names_the_field(self) -> None:
+        cluster = cluster_with_run(self.SPEC)
+        outcome = reconciler(cluster).reconcile(cluster.view())
+        assert (outcome.status.phase, outcome.status.reason) == ("Failed", "Rejected")
+        assert "spec.resources.gpus: Input should be a valid integer" in (outcome.status.message or "")
+        assert "spec.warp: Extra inputs are not permitted (found 9)" in (outcome.status.message or "")
+        assert (outcome.requeue_after, durable(cluster.created)) == (None, {})
+
+    @pytest.mark.parametrize(
+        "status", [started().to_wire(), {"phase": "Completed"}, {"phase": "Failed", "attempt": 1}]
+    )
+    def test_one_that_another_operator_started_or_ended_is_left_as_it_is(self, status: Raw) -> None:
+        cluster = cluster_with_run(self.SPEC, status)
+        assert reconciler(cluster).reconcile(cluster.view()).requeue_after is None
+        assert (cluster.statuses, cluster.reads) == ([], [])
+
+
+def test_a_status_of_a_newer_operator_is_understood() -> None:
+    cluster = cluster_with_run(COMMAND, {**started().to_wire(), "restarts": {"failures": 1}})
+    cluster.put(raw_job("Complete"))
+    assert reconciler(cluster).reconcile(cluster.view()).status.phase == "Completed"
+
+
+def test_forgetting_a_run_forgets_its_writes() -> None:
+    cluster = cluster_with_run(COMMAND)
+    before = cluster.view()
+    operator = reconciler(cluster)
+    operator.reconcile(before)
+    operator.forget(UID)
+    reads = len(cluster.reads)
+    operator.reconcile(before)
+    assert len(cluster.reads) == reads + 1

@@ -1,0 +1,211 @@
+"""kopf as the informer, against an API server that can be made to lose events and to break down."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.unit.operator.builders import NAME, NAMESPACE, raw_job, raw_pod, raw_run
+from trainingrun_operator import handlers
+from trainingrun_operator.informer import Informer
+from trainingrun_operator.observed import Key
+from trainingrun_operator.settings import Settings
+from trainingrun_operator.workqueue import Priority
+
+KEY = (NAMESPACE, NAME)
+GROUPS = {"trainingrun.dev": "v1alpha1", "batch": "v1"}
+KINDS = {
+    "/apis/trainingrun.dev/v1alpha1": ("trainingruns", "TrainingRun"),
+    "/apis/batch/v1": ("jobs", "Job"),
+    "/api/v1": ("pods", "Pod"),
+}
+
+
+@dataclass
+class ApiServer:
+    """Discovery, lists and watches of three kinds; what happens on a watch is put into its queue."""
+
+    objects: dict[str, list[dict[str, Any]]]
+    """By plural: what a list shows."""
+    happening: dict[str, asyncio.Queue[dict[str, Any]]] = field(default_factory=dict)
+    lists: dict[str, int] = field(default_factory=dict)
+    selectors: dict[str, str] = field(default_factory=dict)
+
+    def tell(self, plural: str, kind: str, content: dict[str, Any]) -> None:
+        self.happening.setdefault(plural, asyncio.Queue()).put_nowait({"type": kind, "object": content})
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path == "/apis":
+            groups = [
+                {"name": name, "versions": [{"version": v}], "preferredVersion": {"version": v}}
+                for name, v in GROUPS.items()
+            ]
+            return web.json_response({"groups": groups})
+        if request.path == "/api":
+            return web.json_response({"versions": ["v1"]})
+        if request.path in KINDS:
+            plural, kind = KINDS[request.path]
+            namespaces = {"name": "namespaces", "kind": "Namespace", "singularName": "", "namespaced": False}
+            own = {"name": plural, "kind": kind, "singularName": kind.lower(), "namespaced": True}
+            verbs = {"verbs": ["list", "watch", "patch"]}
+            return web.json_response({"resources": [own | verbs, namespaces | verbs]})
+        plural = request.path.rsplit("/", 1)[-1]
+        self.selectors[plural] = request.query.get("labelSelector", "")
+        if "watch" not in request.query:
+            self.lists[plural] = self.lists.get(plural, 0) + 1
+            return web.json_response({"metadata": {"resourceVersion": "1"}, "items": self.objects[plural]})
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        while True:
+            event = await self.happening.setdefault(plural, asyncio.Queue()).get()
+            await answer.write(json.dumps(event).encode() + b"\n")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@dataclass
+class Watched:
+    """What the watch brought."""
+
+    informer: Informer = field(default_factory=Informer)
+    added: list[tuple[Key, float, Priority]] = field(default_factory=list)
+
+    def add(self, key: Key, delay: float = 0.0, priority: Priority = Priority.NORMAL) -> None:
+        self.added.append((key, delay, priority))
+
+
+Scenario = Callable[[ApiServer, Watched], Awaitable[None]]
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario], None]:
+    """Plays a scenario with a watching operator; fails with what the watch fails with."""
+
+    async def run(scenario: Scenario) -> None:
+        server = ApiServer({"trainingruns": [raw_run()], "jobs": [raw_job()], "pods": [raw_pod()]})
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", server.handle)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        port = free_port()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        kubeconfig = {
+            "current-context": "x",
+            "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+            "clusters": [{"name": "x", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+            "users": [{"name": "x", "user": {}}],
+        }
+        (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        settings = Settings(trainer_image="x", health_port=free_port())
+        watched = Watched()
+        watch = asyncio.create_task(handlers.watch(settings, watched.informer, watched.add, list))
+        acting = asyncio.create_task(bounded(scenario(server, watched)))
+        try:
+            await asyncio.wait([watch, acting], return_when=asyncio.FIRST_COMPLETED)
+            if watch.done():
+                await watch
+            await acting
+        finally:
+            acting.cancel()
+            watch.cancel()
+            await asyncio.gather(watch, acting, return_exceptions=True)
+            await runner.cleanup()
+
+    return lambda scenario: asyncio.run(run(scenario))
+
+
+async def bounded(scenario: Awaitable[None]) -> None:
+    """In its own task: kopf cancels all that were made after itself when it ends."""
+    async with asyncio.timeout(20):
+        await scenario
+
+
+async def until(holds: Callable[[], object]) -> None:
+    while not holds():
+        await asyncio.sleep(0.01)
+
+
+def test_lists_fill_the_index_before_any_run_is_brought_up(play: Callable[[Scenario], None]) -> None:
+    async def scenario(server: ApiServer, watched: Watched) -> None:
+        await until(lambda: watched.added)
+        view = watched.informer.view(KEY)
+        assert view is not None
+        assert (len(view.jobs), len(view.pods)) == (1, 1)
+        await until(lambda: len(watched.added) == 3)
+        assert {key for key, *_ in watched.added} == {KEY}
+        assert server.selectors == {
+            "trainingruns": "",
+            "jobs": "trainingrun.dev/run",
+            "pods": "trainingrun.dev/run",
+        }
+
+    play(scenario)
+
+
+def test_the_news_of_an_ended_job_is_urgent_and_that_of_pods_is_gathered(
+    play: Callable[[Scenario], None],
+) -> None:
+    async def scenario(server: ApiServer, watched: Watched) -> None:
+        await until(lambda: len(watched.added) == 3)
+        watched.added.clear()
+        server.tell("jobs", "MODIFIED", raw_job("Complete"))
+        await until(lambda: watched.added)
+        assert watched.added == [(KEY, 0.0, Priority.ENDED)]
+        watched.added.clear()
+        server.tell("pods", "MODIFIED", raw_pod(phase="Succeeded"))
+        await until(lambda: watched.added)
+        assert watched.added == [(KEY, handlers.POD_NEWS_SECONDS, Priority.NORMAL)]
+
+    play(scenario)
+
+
+def test_a_deleted_run_is_brought_up_and_no_longer_there(play: Callable[[Scenario], None]) -> None:
+    async def scenario(server: ApiServer, watched: Watched) -> None:
+        await until(lambda: len(watched.added) == 3)
+        watched.added.clear()
+        server.tell("trainingruns", "DELETED", raw_run())
+        await until(lambda: watched.added)
+        assert watched.informer.view(KEY) is None
+
+    play(scenario)
+
+
+def test_what_was_deleted_during_an_interruption_haunts_the_index_until_the_audit(
+    play: Callable[[Scenario], None],
+) -> None:
+    async def scenario(server: ApiServer, watched: Watched) -> None:
+        await until(lambda: len(watched.added) == 3)
+        server.objects["jobs"] = []
+        server.tell("jobs", "ERROR", {"code": 410})
+        await until(lambda: server.lists["jobs"] == 2)
+        view = watched.informer.view(KEY)
+        assert view is not None
+        assert view.jobs, "kopf drops such objects by now: the audit can go"
+        watched.informer.bury({view.jobs[0].uid})
+        view = watched.informer.view(KEY)
+        assert view is not None
+        assert view.jobs == ()
+
+    play(scenario)
+
+
+def test_a_watch_that_breaks_down_ends_the_process(play: Callable[[Scenario], None]) -> None:
+    async def scenario(server: ApiServer, watched: Watched) -> None:
+        await until(lambda: len(watched.added) == 3)
+        server.tell("jobs", "ERROR", {"code": 500, "message": "out of order"})
+        await asyncio.Event().wait()
+
+    with pytest.raises(Exception, match="out of order"):
+        play(scenario)

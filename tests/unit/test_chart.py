@@ -1,0 +1,166 @@
+"""The chart by itself: what it refuses, what holds for every rendering, and that its words are the code's."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from tests.cluster import ClusterError
+from tests.cluster.shell import run
+from tests.helpers.helm import CHART, NAMESPACE, Object, helm, objects, one, render
+from trainingrun_api import names
+from trainingrun_operator.settings import PREFIX, Settings
+
+CONTAINER = "container"
+POD = "pod"
+
+
+def test_lint_finds_nothing() -> None:
+    assert "0 chart(s) failed" in run([helm(), "lint", "--strict", CHART])
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("replicas=2", "replicas"),
+        ("image.name=x", "name"),
+        ("image.digest=sha256:12", "/image/digest"),
+        ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
+        ("trainerImage.repository=", "/trainerImage/repository"),
+        ("watchNamespaces=team-a", "/watchNamespaces"),
+        ("watchNamespaces={Team_A}", "/watchNamespaces/0"),
+        ("operator.workers=0", "/operator/workers"),
+        ("operator.progressSeconds=soon", "/operator/progressSeconds"),
+        ("logs.level=TRACE", "/logs/level"),
+        ("crds.keep=true", "keep"),
+        ("resources.limit.cpu=1", "limit"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(setting: str, named: str) -> None:
+    with pytest.raises(ClusterError, match=f"'{named}'"):
+        render(setting)
+
+
+def test_values_of_a_parent_chart_are_let_through() -> None:
+    assert render("global.imageRegistry=registry.example.com")
+
+
+def test_every_value_has_a_comment() -> None:
+    """Its own or, below a key whose children are free, that key's."""
+    previous, commented, bare = "", False, []
+    for line in (CHART / "values.yaml").read_text().splitlines():
+        if re.match(r"[A-Za-z]+:", line):
+            commented = previous.startswith("# --")
+        is_value = re.match(r"(  )?[A-Za-z]+: \S", line)
+        if is_value and not commented and not previous.startswith("  # --"):
+            bare.append(line)
+        previous = line
+    assert bare == []
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert set(schema["properties"]) - {"global"} == set(values)
+    for key, section in schema["properties"].items():
+        if section.get("additionalProperties") is False:
+            assert set(section["properties"]) == set(values[key]), key
+
+
+@pytest.mark.parametrize(
+    ("where", "field", "value"),
+    [
+        (POD, "runAsNonRoot", True),
+        (POD, "runAsUser", 1000),
+        (POD, "seccompProfile", {"type": "RuntimeDefault"}),
+        (CONTAINER, "allowPrivilegeEscalation", False),
+        (CONTAINER, "capabilities", {"drop": ["ALL"]}),
+        (CONTAINER, "readOnlyRootFilesystem", True),
+    ],
+)
+def test_the_operator_passes_pod_security_restricted(where: str, field: str, value: object) -> None:
+    pod = one("Deployment")["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    context = {POD: pod, CONTAINER: container}[where]["securityContext"]
+    assert context[field] == value
+
+
+def operator_environ(container: Object) -> dict[str, str]:
+    """The variables that are the operator's own settings."""
+    variables = {variable["name"]: variable.get("value") for variable in container["env"]}
+    return {name: value for name, value in variables.items() if name.startswith(PREFIX)}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["watchNamespaces={a,b}", "logs.format=text", "logs.level=DEBUG", "trainerImage.pullPolicy=Always"],
+        ["operator.workers=256", "operator.resyncSeconds=86400", "operator.progressSeconds=3600"],
+    ],
+)
+def test_the_operator_understands_each_setting_and_misses_none(settings: list[str]) -> None:
+    [container] = one("Deployment", *settings)["spec"]["template"]["spec"]["containers"]
+    environ = operator_environ(container)
+    assert set(environ) == {PREFIX + name.upper() for name in Settings.model_fields}
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    understood = Settings.from_environ(environ)
+    assert (understood.metrics_port, understood.health_port) == (ports["metrics"], ports["health"])
+    assert understood.namespaces == (("a", "b") if "watchNamespaces={a,b}" in settings else ())
+
+
+def test_default_values_are_the_operator_s_defaults() -> None:
+    [container] = one("Deployment")["spec"]["template"]["spec"]["containers"]
+    assert Settings.from_environ(operator_environ(container)) == Settings(
+        trainer_image="trainingrun-trainer:0.1.0"
+    )
+
+
+def test_the_operator_never_runs_twice() -> None:
+    spec = one("Deployment")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_the_service_selects_the_operator_pod() -> None:
+    labels = one("Deployment", "podLabels.team=ml")["spec"]["template"]["metadata"]["labels"]
+    selector = one("Service")["spec"]["selector"]
+    assert selector.items() <= labels.items()
+
+
+@pytest.mark.parametrize(
+    ("settings", "reference"),
+    [
+        ([], "trainingrun-operator:0.1.0"),
+        (["image.repository=r.example.com:5000/op", "image.tag=v2"], "r.example.com:5000/op:v2"),
+        (["image.tag=v2", f"image.digest=sha256:{'0' * 64}"], f"trainingrun-operator@sha256:{'0' * 64}"),
+    ],
+)
+def test_an_image_goes_by_digest_before_tag(settings: list[str], reference: str) -> None:
+    [container] = one("Deployment", *settings)["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == reference
+
+
+def test_permissions_are_the_cluster_s_or_those_of_the_watched_namespaces() -> None:
+    everywhere = {document["kind"] for document in objects("crds.create=false")}
+    assert {"ClusterRole", "ClusterRoleBinding"} <= everywhere
+    namespaced = objects("crds.create=false", "watchNamespaces={a,b}")
+    assert not any(document["kind"].startswith("Cluster") for document in namespaced)
+    roles = [document for document in namespaced if document["kind"] == "Role"]
+    assert [role["metadata"]["namespace"] for role in roles] == ["a", "b"]
+    assert all(role["rules"] == one("ClusterRole")["rules"] for role in roles)
+
+
+def test_bindings_name_the_account_that_the_pod_runs_as() -> None:
+    for settings in ([], ["serviceAccount.name=mine"], ["serviceAccount.create=false"]):
+        account = one("Deployment", *settings)["spec"]["template"]["spec"]["serviceAccountName"]
+        [subject] = one("ClusterRoleBinding", *settings)["subjects"]
+        assert (subject["name"], subject["namespace"]) == (account, NAMESPACE)
+
+
+def test_the_definition_is_of_the_api_and_outlives_the_release() -> None:
+    definition = one("CustomResourceDefinition")
+    assert definition["metadata"]["name"] == names.CRD_NAME
+    assert definition["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    kinds = {document["kind"] for document in objects("crds.create=false")}
+    assert "CustomResourceDefinition" not in kinds

@@ -1,0 +1,105 @@
+"""What rank 0 serves, in the words that the operator reads."""
+
+import re
+from pathlib import Path
+
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from trainingrun_api import telemetry as names
+from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_trainer.metrics import MOST_NAMES
+from trainingrun_trainer.telemetry import BestEpoch, Telemetry
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
+
+
+def after_an_epoch() -> Telemetry:
+    telemetry = Telemetry()
+    telemetry.plan(epochs=5, steps=50, monitor="val_accuracy")
+    telemetry.step(10)
+    telemetry.waited(0.5)
+    metrics = {"val_accuracy": 0.9, "train_loss": 0.4}
+    metrics |= {f"val_recall_class_{number}": 0.1 for number in range(100)}
+    telemetry.epoch(
+        epoch=1,
+        metrics=metrics,
+        monitor="val_accuracy",
+        best=BestEpoch(0.9, 1),
+        seconds_per_epoch=2.0,
+        samples_per_second=70.0,
+        learning_rate=0.001,
+    )
+    telemetry.checkpoint(0.2, 10)
+    return telemetry
+
+
+def served(telemetry: Telemetry) -> dict[tuple[str, tuple[str, ...]], float]:
+    text = generate_latest(telemetry.registry).decode()
+    return {
+        (
+            sample.name,
+            tuple(sample.labels[name] for name in ("phase", "split", "name") if name in sample.labels),
+        ): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_exactly_one_phase_holds() -> None:
+    telemetry = Telemetry()
+    telemetry.enter(TrainerPhase.VALIDATING)
+    phases = {labels[0]: value for (name, labels), value in served(telemetry).items() if name == names.PHASE}
+    assert phases == {phase.value: float(phase is TrainerPhase.VALIDATING) for phase in TrainerPhase}
+
+
+def test_what_is_not_known_yet_is_absent() -> None:
+    found = served(Telemetry())
+    assert (names.SECONDS_PER_EPOCH, ()) not in found
+    assert (names.EPOCH, ()) not in found
+
+
+def test_an_epoch_is_served_under_the_names_of_the_api() -> None:
+    found = served(after_an_epoch())
+    expected = {
+        (names.METRIC, ("val", "accuracy")): 0.9,
+        (names.METRIC, ("train", "loss")): 0.4,
+        (names.BEST_METRIC, ("val", "accuracy")): 0.9,
+        (names.MONITOR, ("val", "accuracy")): 1,
+        (names.BEST_EPOCH, ()): 1,
+        (names.EPOCH, ()): 1,
+        (names.EPOCHS_PLANNED, ()): 5,
+        (names.GLOBAL_STEP, ()): 10,
+        (names.STEPS_PLANNED, ()): 50,
+        (names.SECONDS_PER_EPOCH, ()): 2,
+        (names.SAMPLES_PER_SECOND, ()): 70,
+        (names.LEARNING_RATE, ()): 0.001,
+        (f"{names.DATA_WAIT_SECONDS}_total", ()): 0.5,
+        (f"{names.CHECKPOINT_SECONDS}_count", ()): 1,
+        (names.LAST_CHECKPOINT_STEP, ()): 10,
+    }
+    assert {key: found.get(key) for key in expected} == expected
+    assert found[names.HEARTBEAT, ()] > 0
+    assert sum(name == names.METRIC for name, _ in found) == MOST_NAMES
+
+
+def test_the_document_lists_every_metric_with_its_type_and_labels() -> None:
+    documented = {
+        name.removesuffix("_total"): (kind, set(re.findall(r"`(\w+)`", labels)))
+        for name, kind, labels in re.findall(
+            r"^\| `(trainer_\w+)` \| (\w+) \| (.*?)\|", DOCUMENT.read_text(), re.MULTILINE
+        )
+    }
+    found = {
+        family.name: (family.type, {label for sample in family.samples for label in sample.labels} - {"le"})
+        for family in after_an_epoch().registry.collect()
+    }
+    assert documented == found
+    assert documented.keys() == {
+        value.removesuffix("_total") for word, value in vars(names).items() if word.isupper()
+    }
+
+
+def test_the_document_names_every_phase() -> None:
+    row = next(line for line in DOCUMENT.read_text().splitlines() if line.startswith(f"| `{names.PHASE}`"))
+    assert re.findall(r"`([a-z-]+)`", row) == ["phase", *TrainerPhase]

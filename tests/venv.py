@@ -1,0 +1,118 @@
+"""Makes `.venv` hold exactly what requirements/dev.txt locks, and renews the locks themselves.
+
+    python3 -m tests.venv          make or update .venv; nothing to do takes no time
+    python3 -m tests.venv lock     resolve pyproject.toml into requirements/*.txt again
+
+First step of every `make` target that runs Python, so system Python has to run it: standard library only. uv
+does the work. It is itself pinned by hash, and keeps what it fetched in the cache that all clones share.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.cluster import ClusterError
+from tests.cluster.api import DOT_CLUSTER, TREE
+from tests.cluster.cache import cache_root
+from tests.cluster.debian import ensure_pip
+from tests.cluster.shell import run_logged, step
+
+VENV = TREE / ".venv"
+LOG = DOT_CLUSTER / "venv.log"
+"""The output of the last command of pip or uv, which is the one that failed."""
+ADVICE = (
+    "pip and uv must reach a package index (PIP_INDEX_URL and UV_DEFAULT_INDEX choose another), and the disk "
+    "needs 8 GB; `rm -rf .venv` makes the next `make venv` start afresh"
+)
+REQUIREMENTS = TREE / "requirements"
+LOCKS: Mapping[str, Sequence[str]] = {
+    "uv.txt": ("requirements/uv.in",),
+    "build.txt": ("requirements/build.in",),
+    "operator.txt": ("pyproject.toml", "--extra=operator"),
+    "trainer.txt": ("pyproject.toml", "--extra=trainer"),
+    "dev.txt": ("pyproject.toml", "--extra=operator", "--extra=trainer", "--extra=dev"),
+}
+"""Each lock file and what it is resolved from. dev.txt is last: the images' versions constrain it."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb; returns the exit status."""
+    actions = {(): make_venv, ("lock",): make_locks}
+    action = actions.get(tuple(arguments))
+    if action is None:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        action()
+    except ClusterError as error:
+        print(f"\nFAILED: {error}\n  logs:       {LOG}\n  what to do: {ADVICE}", file=sys.stderr)
+        return error.exit_status
+    return 0
+
+
+def make_venv() -> None:
+    """Bring .venv to the locked state unless it is there already."""
+    lock = REQUIREMENTS / "dev.txt"
+    wanted = _digest(lock.read_bytes(), (TREE / "pyproject.toml").read_bytes(), sys.version.encode())
+    stamp = VENV / "trainingrun.stamp"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    uv = _uv()
+    python = VENV / "bin" / "python"
+    with step("installing the locked Python packages into .venv"):
+        _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, VENV])
+        _run([uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", python, lock])
+        ourselves = ("--no-deps", "--no-build-isolation", f"--editable={TREE}")
+        _run([uv, "pip", "install", "--python", python, *ourselves])
+    stamp.write_text(wanted)
+
+
+def make_locks() -> None:
+    """Resolve every lock file anew, for all Pythons and platforms that the project supports."""
+    uv = _uv()
+    for name in LOCKS:
+        with step(f"resolving requirements/{name}"):
+            _run(lock_command(uv, name))
+
+
+def lock_command(uv: str, name: str) -> list[str]:
+    """The resolution of one lock file: hashes, no address of any index."""
+    images = ("operator.txt", "trainer.txt") if name == "dev.txt" else ()
+    return [
+        *(uv, "pip", "compile", "--quiet", "--upgrade", "--universal", "--python-version=3.11"),
+        *("--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--no-annotate"),
+        *("--custom-compile-command=make lock", f"--output-file=requirements/{name}"),
+        *(f"--constraint=requirements/{image}" for image in images),
+        *LOCKS[name],
+    ]
+
+
+def _uv() -> str:
+    """The pinned uv, installed into the cache by pip."""
+    lock = REQUIREMENTS / "uv.txt"
+    folder = cache_root() / "uv" / _digest(lock.read_bytes())[:16]
+    uv = folder / "bin" / "uv"
+    if not uv.exists():
+        ensure_pip()
+        with step("installing uv"):
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            _run([*pip, "--require-hashes", "--no-deps", "--target", folder, "--requirement", lock])
+    return str(uv)
+
+
+def _run(command: Sequence[str | Path]) -> None:
+    environment = {**os.environ, "UV_CACHE_DIR": str(cache_root() / "python"), "UV_NO_PROGRESS": "1"}
+    run_logged(command, LOG, env=environment, cwd=TREE)
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

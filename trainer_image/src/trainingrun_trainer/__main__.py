@@ -1,0 +1,78 @@
+"""`trainingrun-train`: one training process. Without torchrun's environment it is the whole run."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import torch
+
+from trainingrun_api import names
+from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_api.termination import TerminationMessage
+from trainingrun_trainer import arguments, config, logs, termination, training
+from trainingrun_trainer.accelerator import THREADS_VARIABLE, cpu_limit, threads
+from trainingrun_trainer.artifacts import RunDirectory
+from trainingrun_trainer.distributed import Ranks, leave
+from trainingrun_trainer.errors import BadConfig, TrainerError, exit_code
+from trainingrun_trainer.telemetry import Telemetry
+from trainingrun_trainer.training import Attempt
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run, and leave with the exit code and the message of docs/trainer-contract.md."""
+    options = arguments.parser().parse_args(argv)
+    ranks = Ranks.from_environment(os.environ)
+    directory = RunDirectory(options.run_dir.absolute())
+    attempt: Attempt | None = None
+    logs.quiet_libraries()
+    try:
+        _open_log(directory, ranks)
+        if THREADS_VARIABLE not in os.environ:
+            torch.set_num_threads(threads(cpu_limit(), ranks.local_world_size))
+        attempt = Attempt(config.load(options.config, options.set), directory, ranks, Telemetry(), os.environ)
+        attempt.stop.install()
+        port = options.metrics_port or int(os.environ.get(names.ENV_METRICS_PORT, "0"))
+        if attempt.leads and port:
+            attempt.telemetry.serve(port)
+        training.run(attempt)
+        if attempt.leads:
+            message = attempt.message(TerminationMessage(outcome="completed"))
+            directory.end(message.outcome)
+            termination.write(message, os.environ)
+        attempt.telemetry.enter(TrainerPhase.FINISHED)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - reported, then the process ends
+        _report(error, directory, ranks, attempt)
+        leave(exit_code(error))
+        sys.exit(exit_code(error))
+
+
+def _open_log(directory: RunDirectory, ranks: Ranks) -> None:
+    logs.configure(ranks.rank)
+    if ranks.rank == 0:
+        try:
+            logs.configure(ranks.rank, directory.log_file)
+        except OSError as error:
+            raise BadConfig(
+                f"the run directory {directory.path} cannot be written: {error.strerror}",
+                "Check --run-dir, and that the checkpoints volume is writable for user and group 1000.",
+            ) from error
+
+
+def _report(error: BaseException, directory: RunDirectory, ranks: Ranks, attempt: Attempt | None) -> None:
+    message = termination.failure(error, ranks.rank)
+    if attempt is not None:
+        message = attempt.message(message)
+    termination.report_failure(error, message, os.environ)
+    if isinstance(error, TrainerError):
+        logs.LOGGER.error("%s: %s. %s", type(error).__name__, error.message, error.advice)
+    else:
+        logs.LOGGER.error("training failed", exc_info=error)
+    if ranks.rank == 0:
+        try:
+            directory.end(message.outcome)
+        except OSError as problem:  # must not hide the first error
+            logs.LOGGER.error("run.json does not say how the run ended: %s", problem)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""From a ZIP or directory to batches of uint8 images."""

@@ -1,0 +1,101 @@
+"""The loaders of one rank, as Lightning wants them."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from trainingrun_api import TrainingConfig
+from trainingrun_api.training import AugmentationConfig
+from trainingrun_trainer.data.augmentation import augment
+from trainingrun_trainer.data.preparation import PreparedData
+from trainingrun_trainer.data.sampler import EvaluationBatches, Key, TrainBatches
+from trainingrun_trainer.distributed import Ranks
+
+
+class Batch(NamedTuple):
+    """Images as (batch, channels, size, size) uint8 and classes as (batch,) int64."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+
+@dataclass(frozen=True)
+class ImageDataset(Dataset[Batch]):
+    """Whole batches of images by their keys."""
+
+    data: PreparedData
+    augmentation: AugmentationConfig | None
+    seed: int
+
+    def __getitem__(self, key: Key) -> Batch:
+        return self.__getitems__([key])
+
+    def __getitems__(self, keys: list[Key]) -> Batch:
+        indices = [index for _, index in keys]
+        images = torch.from_numpy(self.data.images.take(indices))
+        if self.augmentation is not None:
+            images = augment(images, keys, self.augmentation, self.seed)
+        return Batch(images, torch.from_numpy(self.data.metadata.labels[indices]))
+
+
+def as_is(batch: Any) -> Any:
+    """The data set makes whole batches already."""
+    return batch
+
+
+class ImageDataModule(pl.LightningDataModule):
+    """Loaders for the splits of prepared data."""
+
+    def __init__(
+        self, data: PreparedData, config: TrainingConfig, ranks: Ranks, *, num_workers: int, pin_memory: bool
+    ) -> None:
+        super().__init__()
+        self._data = data
+        self._config = config
+        self._ranks = ranks
+        self._num_workers = num_workers
+        self._pin_memory = pin_memory
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        batches = TrainBatches(
+            self._data.metadata.splits["train"].tolist(),
+            self._config.data.batch_size,
+            seed=self._config.seed,
+            rank=self._ranks.rank,
+            world_size=self._ranks.world_size,
+        )
+        return self._loader(batches, self._config.augmentation)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._evaluation_loader("val")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self._evaluation_loader("test")
+
+    def _evaluation_loader(self, split: str) -> DataLoader[Batch]:
+        batches = EvaluationBatches(
+            self._data.metadata.splits[split].tolist(),
+            self._config.data.batch_size,
+            rank=self._ranks.rank,
+            world_size=self._ranks.world_size,
+        )
+        return self._loader(batches, None)
+
+    def _loader(
+        self, batches: Sampler[list[Key]], augmentation: AugmentationConfig | None
+    ) -> DataLoader[Batch]:
+        data = self._config.data
+        return DataLoader(
+            ImageDataset(self._data, augmentation, self._config.seed),
+            batch_sampler=batches,
+            collate_fn=as_is,
+            num_workers=self._num_workers,
+            pin_memory=self._pin_memory,
+            persistent_workers=data.persistent_workers and self._num_workers > 0,
+            prefetch_factor=data.prefetch_factor if self._num_workers else None,
+            # its own, because making an iterator draws from the generator that dropout uses otherwise
+            generator=torch.Generator().manual_seed(self._config.seed),
+        )

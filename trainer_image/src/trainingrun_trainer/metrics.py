@@ -1,0 +1,115 @@
+"""Scores of a classifier from what was counted, and which of them are shown where space is short."""
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torchmetrics import MeanMetric, Metric, MetricCollection
+from torchmetrics.classification import BinaryAUROC, MulticlassAUROC, MulticlassStatScores
+
+HEADLINE = ("loss", "accuracy", "precision", "recall", "f1", "auroc")
+PER_CLASS = ("precision", "recall", "f1")
+LOWER_IS_BETTER = ("loss",)
+MOST_NAMES = 64
+"""Metric names that leave the pod; the files hold all."""
+
+
+class ClassificationMetrics(MetricCollection):
+    """Loss, counts and AUROC of one split, exact over all ranks.
+
+    AUROC keeps the probabilities of all images of the split, too much for a large training split.
+    """
+
+    def __init__(self, classes: Sequence[str], *, auroc: bool = True) -> None:
+        metrics: dict[str, Metric | MetricCollection] = {
+            "loss": MeanMetric(nan_strategy="disable"),
+            "counts": MulticlassStatScores(len(classes), average="none", validate_args=False),
+        }
+        if auroc:
+            metrics["auroc"] = (
+                BinaryAUROC(validate_args=False)
+                if len(classes) == 2
+                else MulticlassAUROC(len(classes), average="none", validate_args=False)
+            )
+        super().__init__(metrics, compute_groups=False)
+        self.class_names = tuple(classes)
+
+    def add(self, losses: torch.Tensor, probabilities: torch.Tensor, labels: torch.Tensor) -> None:
+        """Count a batch: losses (batch,), probabilities (batch, classes), classes (batch,)."""
+        self["loss"].update(losses.float())
+        self["counts"].update(probabilities.argmax(dim=1), labels)
+        if "auroc" in self:
+            self["auroc"].update(probabilities[:, 1] if len(self.class_names) == 2 else probabilities, labels)
+
+    def scores(self) -> dict[str, float]:
+        """All scores so far; every rank must ask at the same point."""
+        counts = self["counts"].compute().cpu()
+        result = {"loss": float(self["loss"].compute()), **scores(counts, self.class_names)}
+        if "auroc" in self:
+            with warnings.catch_warnings():
+                # a class without images, which is left out of the mean
+                warnings.filterwarnings("ignore", message="No (positive|negative) samples in targets")
+                auroc = self["auroc"].compute().cpu()
+            result["auroc"] = float((auroc[counts[:, 4] > 0] if auroc.ndim else auroc).mean())
+        return result
+
+
+def scores(counts: torch.Tensor, classes: Sequence[str]) -> dict[str, float]:
+    """Scores from true positives, false positives, true negatives, false negatives and support, (classes, 5).
+
+    accuracy is the share of right answers. precision, recall and f1 are those of the positive (second) class
+    where there are two classes, else the mean over all classes that occur. A ratio of 0 to 0 counts as 0.
+    """
+    true_positive, false_positive, _, false_negative, support = counts.double().unbind(dim=1)
+    ratios = {
+        "precision": _ratio(true_positive, true_positive + false_positive),
+        "recall": _ratio(true_positive, true_positive + false_negative),
+        "f1": _ratio(2 * true_positive, 2 * true_positive + false_positive + false_negative),
+    }
+    occurs = (support + false_positive) > 0
+    result = {"accuracy": float(true_positive.sum() / support.sum())}
+    for name, values in ratios.items():
+        result[name] = float(values[1] if len(classes) == 2 else values[occurs].mean())
+    for name in PER_CLASS:
+        for word, value in zip(words(classes), ratios[name].tolist(), strict=True):
+            result[f"{name}_class_{word}"] = value
+    return result
+
+
+def _ratio(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
+    return torch.where(whole > 0, part / whole.clamp(min=1), 0.0)
+
+
+def words(classes: Sequence[str]) -> list[str]:
+    """Class names as parts of metric names. Where two would be the same word, all end in their number."""
+    found = [re.sub(r"\W+", "_", label)[:64] for label in classes]
+    if len(set(found)) == len(found):
+        return found
+    return [f"{word}_{number}" for number, word in enumerate(found)]
+
+
+def mode(monitor: str) -> Literal["min", "max"]:
+    """Whether less ("min") or more ("max") of a metric is better."""
+    return "min" if monitor.partition("_")[2] in LOWER_IS_BETTER else "max"
+
+
+def is_better(value: float, best: float | None, monitor: str) -> bool:
+    """Whether a value beats the best so far."""
+    if best is None:
+        return True
+    return value < best if mode(monitor) == "min" else value > best
+
+
+def most_telling(metrics: Mapping[str, float], monitor: str) -> dict[str, float]:
+    """At most MOST_NAMES metrics: the monitored one, the headlines of test, val and train, then those of
+    classes."""
+
+    def rank(name: str) -> tuple[bool, bool, int, int]:
+        split, _, metric = name.partition("_")
+        headline = metric in HEADLINE
+        place = HEADLINE.index(metric) if headline else 0
+        return name != monitor, not headline, ("test", "val", "train").index(split), place
+
+    return {name: metrics[name] for name in sorted(metrics, key=rank)[:MOST_NAMES]}

@@ -1,0 +1,180 @@
+"""Follows Lightning's loop on rank 0 and tells the three audiences: metrics port, run directory, log."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.trainer.states import TrainerFn
+
+from trainingrun_api.status import Best, Checkpoint, Metric
+from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_api.termination import TerminationMessage
+from trainingrun_trainer.artifacts import Record, RunDirectory, utc_now
+from trainingrun_trainer.checkpointing import LAST
+from trainingrun_trainer.logs import LOGGER
+from trainingrun_trainer.metrics import is_better, most_telling
+from trainingrun_trainer.telemetry import BestEpoch, Telemetry
+
+DIGITS = ".6g"
+"""Significant digits of a metric in a message."""
+
+
+@dataclass(frozen=True)
+class SavedCheckpoint:
+    """The newest complete checkpoint."""
+
+    step: int
+    epoch: int
+    time: str
+
+
+class Progress(pl.Callback):
+    """Records epochs. Costs a few clock readings a step."""
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        telemetry: Telemetry,
+        *,
+        monitor: str,
+        train_images: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.epochs: list[Record] = []
+        self.best: BestEpoch | None = None
+        self._directory = directory
+        self._telemetry = telemetry
+        self._monitor = monitor
+        self._train_images = train_images
+        self._clock = clock
+        self._total_epochs = 0
+        self._step = 0
+        self._checkpoint: SavedCheckpoint | None = None
+        self._scores: dict[str, float] = {}
+        self._fit_started = self._epoch_started = self._step_ended = self._training_ended = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._total_epochs = trainer.max_epochs or 0
+        self._telemetry.plan(
+            epochs=self._total_epochs, steps=int(trainer.estimated_stepping_batches), monitor=self._monitor
+        )
+        self._telemetry.enter(TrainerPhase.TRAINING)
+        self._fit_started = self._step_ended = self._clock()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._epoch_started = self._step_ended = self._clock()
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._telemetry.waited(self._clock() - self._step_ended)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._step = trainer.global_step
+        self._telemetry.step(self._step)
+        self._step_ended = self._clock()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        fitting = trainer.state.fn == TrainerFn.FITTING
+        self._training_ended = self._clock()
+        self._telemetry.enter(TrainerPhase.VALIDATING if fitting else TrainerPhase.TESTING)
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._telemetry.enter(TrainerPhase.TESTING)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        now = self._clock()
+        epoch = trainer.current_epoch + 1
+        scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        value = scores[self._monitor]
+        if self.best is None or is_better(value, self.best.value, self._monitor):
+            self.best = BestEpoch(value, epoch)
+        self._scores = scores
+        samples_per_second = self._train_images / (self._training_ended - self._epoch_started)
+        learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+        self.epochs.append(
+            {
+                "epoch": epoch,
+                "global_step": trainer.global_step,
+                **scores,
+                "learning_rate": learning_rate,
+                "seconds": round(now - self._epoch_started, 3),
+                "samples_per_second": round(samples_per_second, 3),
+                "time": utc_now(),
+            }
+        )
+        self._directory.write_metrics(self.epochs)
+        self._telemetry.epoch(
+            epoch=epoch,
+            metrics=scores,
+            monitor=self._monitor,
+            best=self.best,
+            seconds_per_epoch=(now - self._fit_started) / len(self.epochs),
+            samples_per_second=samples_per_second,
+            learning_rate=learning_rate,
+        )
+        LOGGER.info(
+            "epoch %d/%d  %.1f s  %.0f images/s  lr %.2g  train_loss %.4f  val_loss %.4f  %s %.4f "
+            "(best %.4f in epoch %d)",
+            epoch,
+            self._total_epochs,
+            now - self._epoch_started,
+            samples_per_second,
+            learning_rate,
+            scores.get("train_loss", float("nan")),
+            scores.get("val_loss", float("nan")),
+            self._monitor,
+            value,
+            self.best.value,
+            self.best.epoch,
+        )
+
+    @property
+    def early_stopped(self) -> bool:
+        """Whether training ended before the planned epochs, once it has ended well."""
+        return len(self.epochs) < self._total_epochs
+
+    def saving(self) -> None:
+        """A checkpoint is about to be written."""
+        self._telemetry.enter(TrainerPhase.CHECKPOINTING)
+
+    def saved(self, seconds: float, step: int) -> None:
+        """A checkpoint is complete."""
+        self._checkpoint = SavedCheckpoint(step, len(self.epochs), utc_now())
+        self._telemetry.checkpoint(seconds, step)
+        self._telemetry.enter(TrainerPhase.TRAINING)
+
+    def tested(self, scores: dict[str, float]) -> None:
+        """The best checkpoint has these scores on the test split."""
+        self._scores |= scores
+        self._telemetry.metrics(scores, self._monitor)
+
+    def message(self, outcome: TerminationMessage) -> TerminationMessage:
+        """A termination message completed by how far training came."""
+        metrics = most_telling(self._scores, self._monitor)
+        checkpoint = self._checkpoint
+        return outcome.model_copy(
+            update={
+                "epochs": len(self.epochs),
+                "total_epochs": self._total_epochs,
+                "global_step": self._step,
+                "early_stopped": self.early_stopped if outcome.outcome == "completed" else None,
+                "monitor": self._monitor,
+                "best": self.best
+                and Best(name=self._monitor, value=format(self.best.value, DIGITS), epoch=self.best.epoch),
+                "metrics": [
+                    Metric(name=name, value=format(value, DIGITS)) for name, value in metrics.items()
+                ],
+                "checkpoint": checkpoint
+                and Checkpoint(
+                    step=checkpoint.step,
+                    epoch=checkpoint.epoch,
+                    time=checkpoint.time,
+                    path=str(self._directory.checkpoints / LAST),
+                ),
+            }
+        )

@@ -1,0 +1,122 @@
+"""What rank 0 serves to Prometheus and to the operator. Names and meanings: trainingrun_api.telemetry."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from trainingrun_api import telemetry as names
+from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_trainer.metrics import most_telling
+
+COUNTER_SUFFIX = "_total"
+CHECKPOINT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+@dataclass(frozen=True)
+class BestEpoch:
+    """The best epoch by the monitored metric."""
+
+    value: float
+    epoch: int
+    """Counted from 1."""
+
+
+class Telemetry:
+    """Gauges of one training process, served once `serve` was called."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ("split", "name")
+        self._metric = self._gauge(names.METRIC, "Last value of a metric.", *labels)
+        self._best = self._gauge(names.BEST_METRIC, "Best value of the monitored metric.", *labels)
+        self._monitor = self._gauge(names.MONITOR, "1 for the monitored metric.", *labels)
+        self._phase = self._gauge(names.PHASE, "1 for what the trainer is doing.", "phase")
+        self._heartbeat = self._gauge(names.HEARTBEAT, "Unix time of the last step or change of phase.")
+        self._single: dict[str, Gauge] = {}
+        self._data_wait = Counter(
+            names.DATA_WAIT_SECONDS.removesuffix(COUNTER_SUFFIX),
+            "Seconds waited for batches.",
+            registry=self.registry,
+        )
+        self._checkpoint_seconds = Histogram(
+            names.CHECKPOINT_SECONDS,
+            "Seconds that writing a checkpoint took.",
+            buckets=CHECKPOINT_BUCKETS,
+            registry=self.registry,
+        )
+        self.enter(TrainerPhase.STARTING)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _set(self, name: str, value: float) -> None:
+        """Set a gauge without labels, which appears with its first value."""
+        if name not in self._single:
+            self._single[name] = self._gauge(name, name.replace("_", " "))
+        self._single[name].set(value)
+
+    def serve(self, port: int) -> None:
+        """Answer on all interfaces from a daemon thread."""
+        start_http_server(port, registry=self.registry)
+
+    def enter(self, phase: TrainerPhase) -> None:
+        """Say what the trainer is doing now."""
+        for other in TrainerPhase:
+            self._phase.labels(other).set(other is phase)
+        self._heartbeat.set_to_current_time()
+
+    def plan(self, *, epochs: int, steps: int, monitor: str) -> None:
+        """Say how much is to be done at most."""
+        self._set(names.EPOCHS_PLANNED, epochs)
+        self._set(names.STEPS_PLANNED, steps)
+        self._set(names.EPOCH, 0)
+        self._set(names.GLOBAL_STEP, 0)
+        self._monitor.labels(*split_and_name(monitor)).set(1)
+
+    def step(self, global_step: int) -> None:
+        """Say that an optimizer step was taken."""
+        self._set(names.GLOBAL_STEP, global_step)
+        self._heartbeat.set_to_current_time()
+
+    def waited(self, seconds: float) -> None:
+        """Add to the time spent waiting for batches."""
+        self._data_wait.inc(max(0.0, seconds))
+
+    def epoch(
+        self,
+        *,
+        epoch: int,
+        metrics: Mapping[str, float],
+        monitor: str,
+        best: BestEpoch,
+        seconds_per_epoch: float,
+        samples_per_second: float,
+        learning_rate: float,
+    ) -> None:
+        """Say how an epoch ended; epoch counts those that are finished."""
+        self.metrics(metrics, monitor)
+        self._set(names.EPOCH, epoch)
+        self._set(names.SECONDS_PER_EPOCH, seconds_per_epoch)
+        self._set(names.SAMPLES_PER_SECOND, samples_per_second)
+        self._set(names.LEARNING_RATE, learning_rate)
+        self._set(names.BEST_EPOCH, best.epoch)
+        self._best.labels(*split_and_name(monitor)).set(best.value)
+
+    def metrics(self, metrics: Mapping[str, float], monitor: str) -> None:
+        """Show the most telling of some metrics."""
+        for metric, value in most_telling(metrics, monitor).items():
+            self._metric.labels(*split_and_name(metric)).set(value)
+
+    def checkpoint(self, seconds: float, step: int) -> None:
+        """Say that a checkpoint is complete."""
+        self._checkpoint_seconds.observe(seconds)
+        self._set(names.LAST_CHECKPOINT_STEP, step)
+        self._set(names.LAST_CHECKPOINT_TIMESTAMP, time.time())
+
+
+def split_and_name(metric: str) -> tuple[str, str]:
+    """val_accuracy -> (val, accuracy): the labels of a metric."""
+    split, _, name = metric.partition("_")
+    return split, name

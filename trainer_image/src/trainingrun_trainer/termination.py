@@ -1,0 +1,75 @@
+"""The end of a process: the kubelet reads of it in the termination log, torchrun's agent in an error file."""
+
+import json
+import os
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trainingrun_api import names
+from trainingrun_api.termination import TerminationMessage
+from trainingrun_trainer.errors import Interrupted, describe
+
+TORCHELASTIC_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
+TERMINATION = "termination"
+SECONDS = "seconds"
+
+
+def termination_log(environment: Mapping[str, str]) -> Path | None:
+    """Where the kubelet reads the message, or None outside of a pod."""
+    if path := environment.get(names.ENV_TERMINATION_LOG):
+        return Path(path)
+    default = Path(names.TERMINATION_LOG)
+    return default if default.is_file() and os.access(default, os.W_OK) else None
+
+
+def write(message: TerminationMessage, environment: Mapping[str, str]) -> None:
+    """Leave the message to the kubelet."""
+    if path := termination_log(environment):
+        path.write_bytes(message.encode())
+
+
+def failure(error: BaseException, rank: int) -> TerminationMessage:
+    """The message of a process that an error ended."""
+    return TerminationMessage(
+        outcome="interrupted" if isinstance(error, Interrupted) else "failed",
+        rank=rank,
+        error=describe(error),
+    )
+
+
+def report_failure(error: BaseException, message: TerminationMessage, environment: Mapping[str, str]) -> None:
+    """Leave an error to torchrun's agent where there is one, which picks the first of all ranks, else to the
+    kubelet.
+
+    The error file has torchrun's own form (torch.distributed.elastic.multiprocessing.errors.ErrorHandler)
+    and, in extraInfo, what the launcher needs to write the termination message.
+    """
+    path = environment.get(TORCHELASTIC_ERROR_FILE)
+    if path is None:
+        write(message, environment)
+        return
+    now = time.time()
+    content = {
+        "message": {
+            "message": f"{type(error).__name__}: {error}",
+            "extraInfo": {
+                "py_callstack": "".join(traceback.format_exception(error)),
+                "timestamp": str(int(now)),
+                SECONDS: now,
+                TERMINATION: message.to_wire(),
+            },
+        }
+    }
+    Path(path).write_text(json.dumps(content))
+
+
+def from_error_file(content: Mapping[str, Any]) -> tuple[float, TerminationMessage] | None:
+    """When a rank failed (Unix time) and its message, from its error file; None where it left none."""
+    match content:
+        case {"message": {"extraInfo": {"seconds": float() as seconds, "termination": dict() as message}}}:
+            return seconds, TerminationMessage.model_validate(message)
+        case _:
+            return None
