@@ -46,10 +46,12 @@ PRINTER_COLUMNS = (
     _column("Metric", ".status.columns.metric", "Last value of the monitored metric."),
     _column("Progress", ".status.columns.progress", "Share of the planned work that is done."),
     _column("ETA", ".status.columns.eta", "Time to the planned end."),
+    _column("Restarts", ".status.restarts.total", "Attempts that ended too early.", "integer"),
     _column("Age", ".metadata.creationTimestamp", "Time since creation.", "date"),
     _column("Nodes", ".status.nodesReady", "Pods that run, of those wanted.", wide=True),
     _column("GPUs", ".spec.resources.gpus", "GPUs of each pod.", "integer", wide=True),
     _column("Checkpoint", ".status.checkpoint.step", "Step of the newest checkpoint.", "integer", wide=True),
+    _column("Queue", ".spec.queue", "LocalQueue that admits the pods.", wide=True),
     _column("Reason", ".status.reason", "Why the run is in its phase.", wide=True),
 )
 

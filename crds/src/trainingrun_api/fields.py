@@ -51,6 +51,15 @@ ObjectName = Annotated[
     ),
 ]
 
+ProjectName = Annotated[
+    str,
+    Field(max_length=63),
+    Matches(
+        rf"^{_DNS_LABEL}$",
+        'must be a name of lower-case letters, digits and "-" with at most 63 characters, such as chest-xray',
+    ),
+]
+
 ExtendedResource = Annotated[
     str,
     Field(max_length=317),

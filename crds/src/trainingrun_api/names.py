@@ -23,6 +23,10 @@ ATTEMPT_LABEL = f"{GROUP}/attempt"
 """On Jobs and pods: the number of the attempt, counted from 1."""
 CONFIG_ANNOTATION = f"{GROUP}/config"
 """On pods: the training config as JSON, projected into CONFIG_FILE, so that a run needs no ConfigMap."""
+RETRY_ANNOTATION = f"{GROUP}/retry"
+"""On a TrainingRun, set by people: a new text starts a Failed run anew."""
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+"""On Jobs: the LocalQueue by which Kueue admits them."""
 COMPLETION_INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 """Set by the Job controller on the pods of an Indexed Job; here it is the node rank of torchrun."""
 
@@ -50,6 +54,8 @@ SHARED_MEMORY_DIR = "/dev/shm"
 TERMINATION_LOG = "/dev/termination-log"
 METRICS_PORT = 9400
 METRICS_PORT_NAME = "metrics"
+HEARTBEATS_PORT = 9401
+HEARTBEATS_PORT_NAME = "heartbeats"
 MASTER_PORT = 29500
 """torchrun's default rendezvous port."""
 
@@ -63,6 +69,9 @@ ENV_RUN_DIR = "TRAININGRUN_RUN_DIR"
 ENV_GPUS = "TRAININGRUN_GPUS"
 """GPUs that the pod requested; above 0 and without CUDA, the trainer refuses to train on the CPU."""
 ENV_METRICS_PORT = "TRAININGRUN_METRICS_PORT"
+ENV_HEARTBEATS_PORT = "TRAININGRUN_HEARTBEATS_PORT"
+ENV_CHECKPOINT_SECONDS = "TRAININGRUN_CHECKPOINT_SECONDS"
+ENV_CHECKPOINT_STEPS = "TRAININGRUN_CHECKPOINT_STEPS"
 ENV_TERMINATION_LOG = "TRAININGRUN_TERMINATION_LOG"
 
 EXIT_DONE = 0

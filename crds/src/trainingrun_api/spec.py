@@ -21,6 +21,7 @@ from trainingrun_api.fields import (
     Key,
     LabelValue,
     ObjectName,
+    ProjectName,
     Size,
     SubPath,
     TaintKey,
@@ -30,6 +31,9 @@ from trainingrun_api.training import TrainingConfig
 
 RESERVED_MOUNTS = (names.CHECKPOINTS_DIR, names.CONFIG_DIR, names.SHARED_MEMORY_DIR, names.SCRATCH_DIR)
 DEFAULT_SHARED_MEMORY = "2Gi"
+
+MAX_SECONDS = 31_536_000
+"""A year: longer times are mistakes."""
 
 _KEY = json.dumps(KEY_PATTERN)
 
@@ -56,6 +60,29 @@ def _free_keys(field: str) -> Rule:
         f"({', '.join(f'{p}*' for p in names.RESERVED_KEY_PREFIXES)}): choose another key",
         f".{field}",
     )
+
+
+def _immutable(field: str, parent: str = "spec") -> Rule:
+    """Stands on the parent: a rule on an optional field itself would not see it come or go."""
+    return Rule(
+        f"{_same(f'self.{field}', f'oldSelf.{field}')}",
+        f"{parent}.{field} cannot change once the run exists: create a run of another name, or delete this "
+        "one first",
+        f".{field}",
+    )
+
+
+def _movable_while_suspended(field: str) -> Rule:
+    return Rule(
+        f"oldSelf.suspend || {_same(f'self.{field}', f'oldSelf.{field}')}",
+        f"spec.{field} can change only while the run is suspended: set spec.suspend to true first",
+        f".{field}",
+    )
+
+
+def _same(new: str, old: str) -> str:
+    """CEL: both are absent, or both are there and equal."""
+    return f"has({new}) == has({old}) && (!has({new}) || {new} == {old})"
 
 
 def _mounted(path: str) -> str:
@@ -160,6 +187,86 @@ class Checkpoints(ApiModel):
         None, description="Its access mode. Default: ReadWriteOnce for one node, ReadWriteMany for more."
     )
     retain: bool = Field(True, description="Keep a created claim when the TrainingRun is deleted.")
+    every_seconds: int = Field(
+        300,
+        ge=0,
+        le=MAX_SECONDS,
+        description="Greatest time between two checkpoints, in seconds; 0 saves at the end of each epoch "
+        "only. A fault costs at most this much work.",
+    )
+    every_steps: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000_000,
+        description="Optimizer steps between two checkpoints, besides those by time and by epoch.",
+    )
+
+
+class Restart(ApiModel):
+    """What follows when pods end before the run is complete. Evictions, preemptions and lost nodes are
+    free."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.backoffSeconds <= self.maxBackoffSeconds",
+            "restart.backoffSeconds is above restart.maxBackoffSeconds: lower it, or raise maxBackoffSeconds",
+            ".backoffSeconds",
+        ),
+        Rule(
+            "self.maxFailures >= oldSelf.maxFailures",
+            "spec.restart.maxFailures can be raised, but not lowered: create a run of another name, or "
+            "delete this one first",
+            ".maxFailures",
+        ),
+        *(
+            _immutable(field, "spec.restart")
+            for field in ("backoffSeconds", "maxBackoffSeconds", "nodeLostSeconds")
+        ),
+    )
+
+    max_failures: int = Field(
+        3,
+        ge=0,
+        le=100,
+        description="Failures and stalls in a row after which the run is Failed with the next one. A new "
+        "checkpoint beyond the last failure makes the count zero again. Can be raised later.",
+    )
+    backoff_seconds: int = Field(
+        10,
+        ge=0,
+        le=86400,
+        description="Pause after the first failure, in seconds; doubles with each in a row.",
+    )
+    max_backoff_seconds: int = Field(300, ge=0, le=86400, description="Longest pause, in seconds.")
+    node_lost_seconds: int = Field(
+        60,
+        ge=0,
+        le=86400,
+        description="How long an unreachable node may take to come back, in seconds, before its pods are "
+        "given up and the run goes on elsewhere.",
+    )
+
+
+class Deadlines(ApiModel):
+    """Times after which something is wrong."""
+
+    startup_seconds: int = Field(
+        1800,
+        ge=1,
+        le=MAX_SECONDS,
+        description="From the creation of an attempt, or its admission by the queue, until all of its pods "
+        "run.",
+    )
+    active_seconds: int | None = Field(
+        None, ge=1, le=MAX_SECONDS, description="Time that the run may be Running in all. Default: no limit."
+    )
+    stall_seconds: int = Field(
+        600,
+        ge=5,
+        le=MAX_SECONDS,
+        description="Time without a step, a validated batch or other progress after which the pods are "
+        "restarted.",
+    )
 
 
 class Toleration(ApiModel):
@@ -202,6 +309,14 @@ class PodOptions(ApiModel):
         *(_free_keys(field) for field in ("labels", "annotations")),
     )
 
+    @classmethod
+    def rules_for(cls, fields: list[str]) -> tuple[Rule, ...]:
+        """All but the priority is immutable; its rule stands on the spec, which knows `suspend`."""
+        return (
+            *cls.cel_rules,
+            *(_immutable(field, "spec.pod") for field in fields if field != "priorityClassName"),
+        )
+
     node_selector: dict[Key, LabelValue] | None = Field(
         None, max_length=32, description="Labels that a node must carry."
     )
@@ -225,9 +340,16 @@ class PodOptions(ApiModel):
 
 
 class TrainingRunSpec(ApiModel):
-    """What to train, on what, and where results go. Immutable: a changed idea is a new run."""
+    """What to train, on what, and where results go. Immutable but for how it is run: a changed idea is a new
+    run."""
 
+    mutable: ClassVar[frozenset[str]] = frozenset(
+        {"suspend", "ttlSecondsAfterFinished", "queue", "restart", "pod"}
+    )
+    """Fields without a rule that they stay as they are; some have rules of their own."""
     cel_rules: ClassVar[tuple[Rule, ...]] = (
+        _movable_while_suspended("queue"),
+        _movable_while_suspended("pod.priorityClassName"),
         Rule(
             "has(self.training) != has(self.command)",
             "set exactly one of spec.training (the built-in trainer) and spec.command (your own program)",
@@ -318,25 +440,36 @@ class TrainingRunSpec(ApiModel):
         json_schema_extra=_map_of("mountPath"),
     )
     checkpoints: Checkpoints | None = Field(None, description="Where checkpoints and results are kept.")
+    restart: Restart = Field(Restart(), description="What follows when pods end too early.")
+    deadlines: Deadlines = Field(Deadlines(), description="Times after which something is wrong.")
+    suspend: bool = Field(
+        False,
+        description="Write a checkpoint, end the pods and wait; false goes on from the checkpoint. Can "
+        "change.",
+    )
+    project: ProjectName | None = Field(
+        None,
+        description="One run of a project is active at a time in a namespace; the others wait, first "
+        "come first served.",
+    )
+    queue: ObjectName | None = Field(
+        None, description="Kueue LocalQueue that admits the pods. Can change while the run is suspended."
+    )
+    ttl_seconds_after_finished: int | None = Field(
+        None,
+        ge=0,
+        le=MAX_SECONDS,
+        description="Delete the TrainingRun so many seconds after it Completed or Failed, with its Jobs and "
+        "pods; a claim is kept as checkpoints.retain says. Default: never. Can change.",
+    )
     pod: PodOptions = Field(PodOptions(), description="Curated fields of the pods.")
 
     @classmethod
     def rules_for(cls, fields: list[str]) -> tuple[Rule, ...]:
-        """Every field is immutable, beside the relations between them."""
-        return (*cls.cel_rules, *(_immutable(field) for field in fields))
+        """Fields are immutable unless they say otherwise, beside the relations between them."""
+        return (*cls.cel_rules, *(_immutable(field) for field in fields if field not in cls.mutable))
 
     @property
     def local_world_size(self) -> int:
         """Training processes in each pod, with the default resolved."""
         return self.processes_per_node or max(self.resources.gpus, 1)
-
-
-def _immutable(field: str) -> Rule:
-    """Stands on the parent: a rule on an optional field itself would not see it come or go."""
-    return Rule(
-        f"has(self.{field}) == has(oldSelf.{field}) && "
-        f"(!has(self.{field}) || self.{field} == oldSelf.{field})",
-        f"spec.{field} cannot change once the run exists: create a run of another name, or delete this one "
-        "first",
-        f".{field}",
-    )

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from trainingrun_api.model import Cut, Report
-from trainingrun_api.reasons import Phase
+from trainingrun_api.reasons import AttemptOutcome, Phase
 
 _RFC_3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 
@@ -83,6 +83,9 @@ class Progress(Report):
         None, description="When rank 0 last took a step or changed phase."
     )
     trainer_phase: Annotated[str, Cut(32)] | None = Field(None, description="What the trainer is doing.")
+    useful_seconds: Count | None = Field(
+        None, description="Seconds of training, validation and testing that are in the result so far."
+    )
 
 
 class Metric(Report):
@@ -107,6 +110,12 @@ class Checkpoint(Report):
     epoch: Count | None = Field(None, description="Epochs finished in it.")
     time: Timestamp | None = Field(None, description="When it was complete on the volume.")
     path: str | None = Field(None, max_length=1024, description="Its path inside the pods.")
+    resumed_from_step: Count | None = Field(
+        None, description="Step of the checkpoint that the current attempt went on from; 0 for a new start."
+    )
+    lost_steps: Count | None = Field(
+        None, description="Steps that the last attempt had taken beyond that checkpoint, as far as is known."
+    )
 
 
 class LastFailure(Report):
@@ -121,6 +130,69 @@ class LastFailure(Report):
     reason: str = Field(max_length=64, description="One word for the cause.")
     message: Annotated[str, Cut(4096)] = Field("", description="The last error line.")
     advice: Annotated[str, Cut(1024)] = Field("", description="What to do about it.")
+
+
+class Restarts(Report):
+    """How often attempts ended before the run was complete, since its creation."""
+
+    failures: Count = Field(0, description="By an error of the program or a kill.")
+    stalls: Count = Field(0, description="For lack of progress.")
+    disruptions: Count = Field(0, description="By evictions, preemptions, lost nodes and the like; free.")
+    total: Count = Field(0, description="All of them.")
+
+
+class Budget(Report):
+    """What is left of `restart.maxFailures`."""
+
+    failures: Count = Field(0, description="Failures and stalls since training last got further.")
+    step: Count | None = Field(
+        None,
+        description="A checkpoint beyond this step makes the count zero again; absent where steps are "
+        "unknown.",
+    )
+
+
+class AttemptRecord(Report):
+    """One attempt that ended."""
+
+    number: Count = Field(description="Counted from 1.")
+    outcome: AttemptOutcome = Field(description="How it ended, and so what it cost.")
+    reason: str = Field(max_length=64, description="One word for the cause.")
+    message: Annotated[str, Cut(1024)] = Field("", description="The cause in a line.")
+    pod: str | None = Field(None, max_length=253, description="Pod that ended first.")
+    node: str | None = Field(None, max_length=253, description="Node that it ran on.")
+    start_time: Timestamp | None = Field(None, description="When all pods ran; absent where they never did.")
+    end_time: Timestamp | None = Field(None, description="When it ended.")
+    duration_seconds: Count | None = Field(None, description="Seconds that all pods ran.")
+    from_step: Count | None = Field(None, description="Step of the checkpoint that it went on from.")
+    to_step: Count | None = Field(None, description="Last step that it is known to have taken.")
+    lost_steps: Count | None = Field(
+        None, description="Of those, how many the next attempt had to repeat, once that is known."
+    )
+
+
+class Stopping(Report):
+    """The operator's own decision to end an attempt; written before the first pod is deleted."""
+
+    attempt: Count
+    reason: str = Field(max_length=64, description="One word for the cause.")
+    message: Annotated[str, Cut(4096)] = Field("", description="The cause in a line.")
+    time: Timestamp = Field(description="When it was decided.")
+
+
+class SilentRank(Report):
+    """A rank that stopped moving, and what it did last."""
+
+    rank: Count
+    pod: str = Field(max_length=253)
+    node: str = Field("", max_length=253)
+    phase: Annotated[str, Cut(32)] | None = Field(None, description="What it was doing.")
+    step: Count | None = Field(None, description="Its last optimizer step.")
+    last_heartbeat_time: Timestamp | None = Field(None, description="When it last moved.")
+
+
+MAX_ATTEMPT_RECORDS = 5
+MAX_SILENT_RANKS = 16
 
 
 class TrainingRunStatus(Report):
@@ -160,4 +232,30 @@ class TrainingRunStatus(Report):
         None, max_length=1024, description="The run's directory, as pods see it."
     )
     last_failure: LastFailure | None = Field(None, description="What ended the last attempt that failed.")
+    attempts: list[AttemptRecord] | None = Field(
+        None,
+        max_length=MAX_ATTEMPT_RECORDS,
+        description="The last attempts that ended, oldest first.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    restarts: Restarts | None = Field(None, description="How often attempts ended too early.")
+    budget: Budget | None = Field(None, description="What is left of restart.maxFailures.")
+    stopping: Stopping | None = Field(None, description="Why the operator is ending the current attempt.")
+    next_attempt_time: Timestamp | None = Field(None, description="When the next attempt may start.")
+    active_seconds: Count | None = Field(None, description="Seconds that ended attempts were Running.")
+    silent_ranks: list[SilentRank] | None = Field(
+        None,
+        max_length=MAX_SILENT_RANKS,
+        description="Ranks that stopped moving when the run last stalled.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    waiting_for: str | None = Field(
+        None, max_length=253, description="Run of the same project that is active."
+    )
+    retried: str | None = Field(
+        None, max_length=1024, description="Text of the retry annotation that was last honoured."
+    )
+    goodput: MetricValue | None = Field(
+        None, description="Share of the time since the start that is in the result, 0 to 1."
+    )
     columns: Columns | None = Field(None, description="Text for kubectl's columns.")
