@@ -19,6 +19,10 @@ KEY_PATTERN = rf"^({_DNS_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0
 """Key of a label, an annotation or a taint."""
 
 
+MAX_SECONDS = 31_536_000
+"""A year: longer times are mistakes."""
+
+
 def _integer_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 

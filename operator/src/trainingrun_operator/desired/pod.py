@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from trainingrun_api import TrainingRunSpec, names
-from trainingrun_api.spec import PodOptions, Resources
+from trainingrun_api.pod import PodOptions, Resources
 from trainingrun_operator.desired.meta import attempt_labels
 from trainingrun_operator.desired.torchrun_env import torchrun_env
 from trainingrun_operator.desired.volumes import volumes

@@ -3,7 +3,7 @@
 from typing import Any
 
 from trainingrun_api import TrainingRunSpec, names
-from trainingrun_api.spec import Checkpoints
+from trainingrun_api.checkpoints import Checkpoints
 from trainingrun_operator.desired.meta import owner, run_labels
 from trainingrun_operator.observed import Run
 
