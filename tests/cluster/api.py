@@ -3,7 +3,10 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tests.cluster.containers import Container
 
 TREE = Path(__file__).resolve().parents[2]
 """The root of this checkout."""
@@ -81,6 +84,16 @@ class Cluster(Protocol):
     def put_folder(self, folder: Path, namespace: str, claim: str, size: str = "1Gi") -> None:
         """Copy the content of a local folder into a claim, which is created when it is missing."""
 
+    def volume_folder(self, namespace: str, claim: str) -> Path:
+        """The folder of this machine that a claim is; waits until it is bound."""
+        ...
+
+    def limit_volume(self, namespace: str, claim: str, mebibytes: int) -> None:
+        """Give a claim that no pod uses yet an empty file system of its own, which can run full."""
+
+    def unlimit_volume(self, namespace: str, claim: str) -> None:
+        """Take that file system away, with all that is in it."""
+
     def kill_node(self, name: str) -> None:
         """Take a node's power away: every process on it, its containers' included, dies at once."""
 
@@ -97,6 +110,10 @@ class Cluster(Protocol):
 
     def kill_container(self, namespace: str, pod: str) -> None:
         """SIGKILL the main process of the pod's first container."""
+
+    def container(self, namespace: str, pod: str) -> "Container":
+        """The pod's first container, which must run: its processes, and what can be done to them."""
+        ...
 
     def audit_log(self) -> Path:
         """The API server's audit log: JSON lines, level Metadata, stage ResponseComplete only.

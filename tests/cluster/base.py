@@ -2,10 +2,14 @@
 
 import json
 from abc import ABC, abstractmethod
+from functools import partial
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 from tests.cluster.api import DOT_CLUSTER, GPU_RESOURCE, GPUS_PER_NODE, STORAGE_CLASS, ClusterError
+from tests.cluster.claims import put_folder, volume_folder
+from tests.cluster.containers import Container
 from tests.cluster.shell import run, wait_until
 from tests.cluster.toolchain import Toolchain, toolchain
 
@@ -35,16 +39,34 @@ class BaseCluster(ABC):
         return self.tools.binary(name)
 
     def kill_container(self, namespace: str, pod: str) -> None:
+        self.container(namespace, pod).signal(SIGKILL)
+
+    def container(self, namespace: str, pod: str) -> Container:
         found = json.loads(self.kubectl("get", "pod", pod, f"--namespace={namespace}", "--output=json"))
         statuses = found.get("status", {}).get("containerStatuses", [])
         if not statuses or "running" not in statuses[0]["state"]:
-            raise ClusterError(f"pod {namespace}/{pod} has no running container to kill")
-        container = statuses[0]["containerID"].removeprefix("containerd://")
-        run(self._ctr(found["spec"]["nodeName"], "task", "kill", "--signal=SIGKILL", container))
+            raise ClusterError(f"pod {namespace}/{pod} has no running container")
+        node = found["spec"]["nodeName"]
+        tasks = (line.split() for line in run(self._ctr(node, "task", "list")).splitlines()[1:])
+        pids = {task: int(pid) for task, pid, *_ in tasks}
+        task = statuses[0]["containerID"].removeprefix("containerd://")
+        if not pids.get(task):  # 0 once it ended
+            raise ClusterError(f"the container of pod {namespace}/{pod} has just ended")
+        return Container(pids[task], partial(self._on_node, node))
+
+    def put_folder(self, folder: Path, namespace: str, claim: str, size: str = "1Gi") -> None:
+        put_folder(self, folder, namespace, claim, size)
+
+    def volume_folder(self, namespace: str, claim: str) -> Path:
+        return volume_folder(self, namespace, claim)
 
     @abstractmethod
     def _ctr(self, node: str, *arguments: str) -> list[str]:
         """A command of containerd's client on a node, in the namespace of the pods' containers."""
+
+    @abstractmethod
+    def _on_node(self, node: str, *command: str) -> list[str]:
+        """A command that runs on a node, with the node's process ids and cgroups."""
 
     def _check_node(self, name: str) -> str:
         if name not in self.nodes:

@@ -1,47 +1,57 @@
-"""Putting a local folder into a claim: both providers keep their volumes in a folder of this machine."""
+"""Claims and the folders behind them: both providers keep their volumes in a folder of this machine."""
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from tests.cluster import objects
-from tests.cluster.api import STORAGE_CLASS, Cluster, ClusterError
+from tests.cluster.api import STORAGE_CLASS, ClusterError
 from tests.cluster.shell import wait_until
 
 
-def put_folder(
-    cluster: Cluster,
-    folder: Path,
-    namespace: str,
-    claim: str,
-    size: str,
-    on_this_machine: Callable[[str], Path],
-) -> None:
-    """Copy the content of `folder` into a claim, creating it when it is missing.
+class Kubectl(Protocol):
+    """What this module needs of a cluster."""
 
-    `on_this_machine` turns the path in a volume into the folder of this machine that it is.
+    def kubectl(self, *args: str, input: str | None = None) -> str: ...
+
+
+def ensure_claim(cluster: Kubectl, namespace: str, claim: str, size: str) -> Path:
+    """The folder of a claim, which is created when it is missing. Raises as `volume_folder` does."""
+    kind = ["--namespace", namespace, "persistentvolumeclaim"]
+    if claim not in cluster.kubectl("get", *kind, "--output=jsonpath={.items[*].metadata.name}").split():
+        cluster.kubectl("create", "--filename=-", input=json.dumps(objects.claim(namespace, claim, size)))
+    return volume_folder(cluster, namespace, claim)
+
+
+def volume_folder(cluster: Kubectl, namespace: str, claim: str) -> Path:
+    """The folder of this machine that a claim is.
+
+    Raises:
+        ClusterError: the claim is not bound within 60 s, or its volume is of another storage class.
+    """
+    reference = ["--namespace", namespace, "persistentvolumeclaim", claim]
+
+    def bound() -> bool:
+        return cluster.kubectl("get", *reference, "--output=jsonpath={.status.phase}") == "Bound"
+
+    wait_until(f"claim {namespace}/{claim} to be bound", bound, seconds=60)
+    volume = cluster.kubectl("get", *reference, "--output=jsonpath={.spec.volumeName}")
+    source = json.loads(cluster.kubectl("get", "persistentvolume", volume, "--output=json"))["spec"]
+    if "hostPath" not in source and "local" not in source:
+        raise ClusterError(f"claim {namespace}/{claim} is no volume of the storage class {STORAGE_CLASS}")
+    return Path((source.get("hostPath") or source["local"])["path"])
+
+
+def put_folder(cluster: Kubectl, folder: Path, namespace: str, claim: str, size: str) -> None:
+    """Copy the content of `folder` into a claim, creating it when it is missing.
 
     Raises:
         ClusterError: no such folder, the claim is not bound within 60 s, or a file may not be written.
     """
     if not folder.is_dir():
         raise ClusterError(f"{folder} is not a folder")
-    reference = ["--namespace", namespace, "persistentvolumeclaim"]
-    if claim not in cluster.kubectl("get", *reference, "--output=jsonpath={.items[*].metadata.name}").split():
-        cluster.kubectl("create", "--filename=-", input=json.dumps(objects.claim(namespace, claim, size)))
-
-    def volume() -> str:
-        return cluster.kubectl("get", *reference, claim, "--output=jsonpath={.spec.volumeName}")
-
-    def bound() -> bool:
-        return cluster.kubectl("get", *reference, claim, "--output=jsonpath={.status.phase}") == "Bound"
-
-    wait_until(f"claim {namespace}/{claim} to be bound", bound, seconds=60)
-    source = json.loads(cluster.kubectl("get", "persistentvolume", volume(), "--output=json"))["spec"]
-    if "hostPath" not in source and "local" not in source:
-        raise ClusterError(f"claim {namespace}/{claim} is no volume of the storage class {STORAGE_CLASS}")
-    target = on_this_machine((source.get("hostPath") or source["local"])["path"])
+    target = ensure_claim(cluster, namespace, claim, size)
     try:
         copy_readable(folder, target)
     except OSError as error:

@@ -58,6 +58,6 @@ def test_a_refusal_names_the_claim_the_reason_and_the_remedy(private: Path, tmp_
     in_the_way.mkdir(parents=True)
     cluster: Any = OneVolume(tmp_path / "volume")
     with pytest.raises(ClusterError) as caught:
-        put_folder(cluster, private, "team", "digits", "1Gi", Path)
+        put_folder(cluster, private, "team", "digits", "1Gi")
     for words in ("team/digits", "Is a directory", str(in_the_way), "run this as root"):
         assert words in str(caught.value)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.cluster.api import ClusterError, Status
-from tests.cluster.bare import components, configs, network, pki, registry
+from tests.cluster.bare import components, configs, disks, network, pki, registry
 from tests.cluster.bare.layout import (
     AUDIT_LOG,
     BIN,
@@ -27,7 +27,6 @@ from tests.cluster.bare.leftovers import kill_strays, remove_tree
 from tests.cluster.bare.nodes import ctr, forget_containers, start_containerd, start_node, stop_node
 from tests.cluster.bare.processes import kill, running, start, wait_ready
 from tests.cluster.base import BaseCluster
-from tests.cluster.claims import put_folder
 from tests.cluster.debian import ensure_packages, find_obstacle
 from tests.cluster.objects import storage_class
 from tests.cluster.shell import exclusive, step, truncate_beyond
@@ -137,9 +136,6 @@ class BareCluster(BaseCluster):
         with step(f"loading {ref}"), exclusive(IMAGES_LOCK):
             return registry.load_image(ref)
 
-    def put_folder(self, folder: Path, namespace: str, claim: str, size: str = "1Gi") -> None:
-        put_folder(self, folder, namespace, claim, size, Path)
-
     def kill_node(self, name: str) -> None:
         node = self._node(name)
         stop_node(node)
@@ -167,8 +163,18 @@ class BareCluster(BaseCluster):
     def audit_log(self) -> Path:
         return AUDIT_LOG
 
+    def limit_volume(self, namespace: str, claim: str, mebibytes: int) -> None:
+        disks.limit(self.volume_folder(namespace, claim), mebibytes)
+
+    def unlimit_volume(self, namespace: str, claim: str) -> None:
+        disks.unlimit(self.volume_folder(namespace, claim))
+
     def _ctr(self, node: str, *arguments: str) -> list[str]:
         return ctr(self._node(node), *arguments)
+
+    def _on_node(self, node: str, *command: str) -> list[str]:
+        self._check_node(node)
+        return list(command)
 
     def _node(self, name: str) -> Node:
         return NODES[self.nodes.index(self._check_node(name))]

@@ -8,7 +8,6 @@ from pathlib import Path
 from tests.cluster.api import ClusterError, Status
 from tests.cluster.base import BaseCluster
 from tests.cluster.cache import cache_root
-from tests.cluster.claims import put_folder
 from tests.cluster.kind import config
 from tests.cluster.objects import audit_policy, storage_class
 from tests.cluster.shell import run, step, succeeds, wait_until
@@ -89,9 +88,6 @@ class KindCluster(BaseCluster):
             run(config.load_command(self.binary("kind"), ref))
         return ref
 
-    def put_folder(self, folder: Path, namespace: str, claim: str, size: str = "1Gi") -> None:
-        put_folder(self, folder, namespace, claim, size, Path)
-
     def kill_node(self, name: str) -> None:
         run(["docker", "kill", self._check_node(name)])
 
@@ -118,8 +114,17 @@ class KindCluster(BaseCluster):
         run(["docker", "cp", f"{config.CONTROL_PLANE}:{config.AUDIT_LOG}", copy])
         return copy
 
+    def limit_volume(self, namespace: str, claim: str, mebibytes: int) -> None:
+        raise ClusterError("a file system mounted on this machine does not reach into the nodes of kind")
+
+    def unlimit_volume(self, namespace: str, claim: str) -> None:
+        raise ClusterError("no volume of kind can be limited")
+
     def _ctr(self, node: str, *arguments: str) -> list[str]:
-        return ["docker", "exec", self._check_node(node), "ctr", "--namespace=k8s.io", *arguments]
+        return self._on_node(node, "ctr", "--namespace=k8s.io", *arguments)
+
+    def _on_node(self, node: str, *command: str) -> list[str]:
+        return ["docker", "exec", self._check_node(node), *command]
 
     def _wait_for_apiserver(self) -> None:
         wait_until("the API server", lambda: self.kubectl("get", "--raw=/readyz") == "ok", seconds=120)
