@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.api import TREE, Cluster
+from tests.cluster.api import Cluster
 from tests.demo.install import NAMESPACE, RELEASE
-from trainingrun_api import names
+from tests.helpers.definition import install_definition
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,6 @@ def alone(cluster: Cluster) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def definition(alone: Cluster) -> Cluster:
-    """The cluster with the definition applied as a user would: plain, client-side `kubectl apply`."""
-    alone.kubectl("apply", "-f", str(TREE / "crds"))
-    alone.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"crd/{names.CRD_NAME}")
+    """The cluster with the definition."""
+    install_definition(alone)
     return alone

@@ -10,8 +10,7 @@ from trainingrun_api.rules import immutable
 
 
 class Restart(ApiModel):
-    """What follows when pods end before the run is complete. Evictions, preemptions and lost nodes are
-    free."""
+    """What follows when pods end before the run is complete; disruptions by the cluster are free."""
 
     cel_rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

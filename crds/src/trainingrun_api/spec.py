@@ -33,8 +33,7 @@ def _mounted(path: str) -> str:
 
 
 class TrainingRunSpec(ApiModel):
-    """What to train, on what, and where results go. Immutable but for how it is run: a changed idea is a new
-    run."""
+    """What to train, on what, and where results go; all but how it is run is immutable."""
 
     mutable: ClassVar[frozenset[str]] = frozenset(
         {"suspend", "ttlSecondsAfterFinished", "queue", "restart", "pod"}

@@ -298,6 +298,18 @@ CHECKPOINTS = [
         'supported values: "ReadWriteOnce", "ReadWriteMany"',
     ),
     Invalid(
+        "interval-negative",
+        "spec: {checkpoints: {everySeconds: -1}}",
+        "spec.checkpoints.everySeconds",
+        "greater than or equal to 0",
+    ),
+    Invalid(
+        "interval-of-no-steps",
+        "spec: {checkpoints: {everySteps: 0}}",
+        "spec.checkpoints.everySteps",
+        "greater than or equal to 1",
+    ),
+    Invalid(
         "one-writer-for-two-nodes",
         "spec: {nodes: 2, checkpoints: {accessMode: ReadWriteOnce}}",
         "spec.checkpoints.accessMode",
@@ -491,28 +503,161 @@ POD = [
     Invalid("pod-template", "spec: {pod: {hostNetwork: true}}", "spec.pod.hostNetwork", "unknown field"),
 ]
 
-INVALID = [*NAMES, *SPEC, *RESOURCES, *ENVIRONMENT, *VOLUMES, *CHECKPOINTS, *CONFIG, *POD]
+LIFECYCLE = [
+    Invalid(
+        "failures-negative",
+        "spec: {restart: {maxFailures: -1}}",
+        "spec.restart.maxFailures",
+        "greater than or equal to 0",
+    ),
+    Invalid(
+        "failures-without-end",
+        "spec: {restart: {maxFailures: 101}}",
+        "spec.restart.maxFailures",
+        "less than or equal to 100",
+    ),
+    Invalid(
+        "backoff-above-its-limit",
+        "spec: {restart: {backoffSeconds: 301}}",
+        "spec.restart.backoffSeconds",
+        "lower it, or raise maxBackoffSeconds",
+    ),
+    Invalid(
+        "startup-without-time",
+        "spec: {deadlines: {startupSeconds: 0}}",
+        "spec.deadlines.startupSeconds",
+        "greater than or equal to 1",
+    ),
+    Invalid(
+        "active-without-time",
+        "spec: {deadlines: {activeSeconds: 0}}",
+        "spec.deadlines.activeSeconds",
+        "greater than or equal to 1",
+    ),
+    Invalid(
+        "stall-below-a-scrape",
+        "spec: {deadlines: {stallSeconds: 4}}",
+        "spec.deadlines.stallSeconds",
+        "greater than or equal to 5",
+    ),
+    Invalid(
+        "deadline-of-two-years",
+        "spec: {deadlines: {activeSeconds: 63072000}}",
+        "spec.deadlines.activeSeconds",
+        "less than or equal to 31536000",
+    ),
+    Invalid(
+        "deadline-unknown",
+        "spec: {deadlines: {activeDeadlineSeconds: 60}}",
+        "spec.deadlines.activeDeadlineSeconds",
+        "unknown field",
+    ),
+    Invalid("suspend-as-text", 'spec: {suspend: "yes"}', "spec.suspend", "must be of type boolean"),
+    Invalid(
+        "project-in-capitals",
+        "spec: {project: Chest}",
+        "spec.project",
+        "with at most 63 characters, such as chest-xray",
+    ),
+    Invalid("queue-with-space", "spec: {queue: team a}", "spec.queue", "must be the name of an object"),
+    Invalid(
+        "ttl-negative",
+        "spec: {ttlSecondsAfterFinished: -1}",
+        "spec.ttlSecondsAfterFinished",
+        "greater than or equal to 0",
+    ),
+]
+
+INVALID = [*NAMES, *SPEC, *RESOURCES, *ENVIRONMENT, *VOLUMES, *CHECKPOINTS, *CONFIG, *POD, *LIFECYCLE]
 
 CHANGES = [
+    *(
+        Invalid(
+            f"change-{field}",
+            f"spec: {patch}",
+            f"spec.{field}",
+            f"spec.{field} cannot change once the run exists: create a run of another name",
+            base,
+        )
+        for field, patch, base in (
+            ("nodes", "{nodes: 2}", "training"),
+            ("resources", "{resources: {gpus: 2}}", "training"),
+            ("processesPerNode", "{processesPerNode: 1}", "training"),
+            ("image", "{image: other}", "command"),
+            ("training", "{training: {maxEpochs: 51}}", "training"),
+            ("command", "{command: [bash]}", "command"),
+            ("args", "{args: [--lr=1]}", "command"),
+            ("env", "{env: [{name: A}]}", "training"),
+            ("volumes", "{volumes: [{claim: images, mountPath: /data, readOnly: true}]}", "training"),
+            ("checkpoints", "{checkpoints: {size: 20Gi}}", "training"),
+            ("deadlines", "{deadlines: {stallSeconds: 60}}", "training"),
+            ("project", "{project: chest}", "training"),
+            ("restart.backoffSeconds", "{restart: {backoffSeconds: 1}}", "training"),
+            ("restart.maxBackoffSeconds", "{restart: {maxBackoffSeconds: 600}}", "training"),
+            ("restart.nodeLostSeconds", "{restart: {nodeLostSeconds: 5}}", "training"),
+            ("pod.nodeSelector", "{pod: {nodeSelector: {pool: a}}}", "training"),
+            ("pod.tolerations", "{pod: {tolerations: [{key: a}]}}", "training"),
+            ("pod.imagePullSecrets", "{pod: {imagePullSecrets: [a]}}", "training"),
+            ("pod.labels", "{pod: {labels: {team: a}}}", "training"),
+            ("pod.annotations", "{pod: {annotations: {team: a}}}", "training"),
+            (
+                "pod.terminationGracePeriodSeconds",
+                "{pod: {terminationGracePeriodSeconds: 90}}",
+                "training",
+            ),
+        )
+    ),
     Invalid(
-        f"change-{field}",
-        f"spec: {{{patch}}}",
-        f"spec.{field}",
-        f"spec.{field} cannot change once the run exists: create a run of another name",
-        base,
-    )
-    for field, patch, base in (
-        ("nodes", "nodes: 2", "training"),
-        ("resources", "resources: {gpus: 2}", "training"),
-        ("processesPerNode", "processesPerNode: 1", "training"),
-        ("image", "image: other", "command"),
-        ("training", "training: {maxEpochs: 51}", "training"),
-        ("command", "command: [bash]", "command"),
-        ("args", "args: [--lr=1]", "command"),
-        ("env", "env: [{name: A}]", "training"),
-        ("volumes", "volumes: [{claim: images, mountPath: /data, readOnly: true}]", "training"),
-        ("checkpoints", "checkpoints: {size: 20Gi}", "training"),
-        ("pod", "pod: {labels: {team: a}}", "training"),
-    )
+        "lower-maxFailures",
+        "spec: {restart: {maxFailures: 2}}",
+        "spec.restart.maxFailures",
+        "spec.restart.maxFailures can be raised, but not lowered",
+    ),
+    *(
+        Invalid(
+            f"change-{field}-of-an-active-run",
+            f"spec: {patch}",
+            f"spec.{field}",
+            f"spec.{field} can change only while the run is suspended: set spec.suspend to true first",
+        )
+        for field, patch in (
+            ("queue", "{suspend: true, queue: team-a}"),
+            ("pod.priorityClassName", "{pod: {priorityClassName: high}}"),
+        )
+    ),
 ]
 """Patches over an object that exists already."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A patch over an existing object that the API server must take."""
+
+    name: str
+    patch: str
+    suspended: bool = False
+    """Whether the existing object is."""
+
+    def manifest(self) -> Object:
+        """The changed object."""
+        manifest: Object = merged(existing(suspended=self.suspended), yaml.safe_load(self.patch))
+        return manifest
+
+
+def existing(*, suspended: bool) -> Object:
+    """The object under a Change."""
+    patch = {"metadata": {"name": "suspended" if suspended else "active"}, "spec": {"suspend": suspended}}
+    manifest: Object = merged(COMMAND, patch)
+    return manifest
+
+
+ALLOWED = [
+    Change("suspend", "spec: {suspend: true}"),
+    Change("go-on", "spec: {suspend: false}", suspended=True),
+    Change("keep-for-a-day", "spec: {ttlSecondsAfterFinished: 86400}"),
+    Change("more-failures", "spec: {restart: {maxFailures: 4}}"),
+    Change("another-queue", "spec: {queue: team-b}", suspended=True),
+    Change("another-queue-and-go-on", "spec: {queue: team-b, suspend: false}", suspended=True),
+    Change("another-priority", "spec: {pod: {priorityClassName: high}}", suspended=True),
+    Change("try-again", "metadata: {annotations: {trainingrun.dev/retry: please}}"),
+]

@@ -8,7 +8,7 @@ import pytest
 from tests.cluster.api import Cluster
 from tests.helpers.golden import assert_reviewed
 from tests.helpers.runs import Runs
-from tests.integration.api.corpus import COMMAND
+from tests.integration.api.corpus import COMMAND, merged
 from tests.integration.api.specs import GOLDEN
 from trainingrun_api import names
 
@@ -19,6 +19,7 @@ STATUS = {
     "reason": "Completed",
     "nodesReady": "2/2",
     "checkpoint": {"step": 1200},
+    "restarts": {"failures": 1, "stalls": 0, "disruptions": 2, "total": 3},
     "columns": {"epoch": "12/50", "metric": "val_accuracy=0.968", "progress": "24%", "eta": "4m10s"},
 }
 
@@ -38,7 +39,7 @@ def test_kubectl_explain_reads_as_reviewed(definition: Cluster, path: str) -> No
 @pytest.fixture(scope="module")
 def finished(runs: Runs) -> Runs:
     """The namespace with a run whose status says Completed: an operator on this cluster leaves it alone."""
-    runs.apply(COMMAND | {"metadata": {"name": "finished"}})
+    runs.apply(merged(COMMAND, {"metadata": {"name": "finished"}, "spec": {"queue": "team-a"}}))
     patch = ["patch", names.PLURAL, "finished", "--subresource=status", "--type=merge", "-p"]
     runs.kubectl(*patch, json.dumps({"status": STATUS}))
     return runs
@@ -71,15 +72,17 @@ def test_kubectl_get_shows_the_live_columns(finished: Runs) -> None:
         "METRIC": "val_accuracy=0.968",
         "PROGRESS": "24%",
         "ETA": "4m10s",
+        "RESTARTS": "3",
     }
 
 
 def test_kubectl_get_wide_shows_where_and_why(finished: Runs) -> None:
     wide = table(finished, "-o", "wide")
-    assert {name: wide[name] for name in ("NODES", "GPUS", "CHECKPOINT", "REASON")} == {
+    assert {name: wide[name] for name in ("NODES", "GPUS", "CHECKPOINT", "QUEUE", "REASON")} == {
         "NODES": "2/2",
         "GPUS": "1",
         "CHECKPOINT": "1200",
+        "QUEUE": "team-a",
         "REASON": "Completed",
     }
 

@@ -10,6 +10,7 @@ import yaml
 from tests.cluster.api import TREE
 from tests.helpers.golden import assert_reviewed
 from tests.helpers.runs import Runs
+from tests.integration.api.corpus import ALLOWED, Change, existing
 from tests.integration.api.specs import SPECS, defaulted
 from trainingrun_api import names
 
@@ -44,3 +45,16 @@ def test_cores_may_be_an_integer_as_in_a_pod(runs: Runs) -> None:
 
 def test_the_longest_name_is_accepted(runs: Runs) -> None:
     assert accepted(runs, "x" * names.MAX_NAME_LENGTH, "{image: a, command: [b]}")
+
+
+@pytest.fixture(scope="module")
+def created(runs: Runs) -> Runs:
+    """The namespace with a run to be changed, and a suspended one."""
+    runs.apply(existing(suspended=False), existing(suspended=True))
+    return runs
+
+
+@pytest.mark.parametrize("change", ALLOWED, ids=lambda change: change.name)
+def test_how_a_run_is_run_can_change(created: Runs, change: Change) -> None:
+    apply = ("apply", "--dry-run=server", "--validate=strict", "-f", "-")
+    assert "configured" in created.kubectl(*apply, input=json.dumps(change.manifest()))
