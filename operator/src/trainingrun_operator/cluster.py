@@ -1,4 +1,4 @@
-"""The API server as the operator uses it: four verbs on raw objects.
+"""The API server as the operator uses it: six verbs on raw objects.
 
 The official synchronous client is transport only. Its typed models would cost several times the CPU and
 refuse fields that they do not know; dicts pass through.
@@ -12,7 +12,8 @@ quicker.
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ from kubernetes.client.exceptions import ApiException
 from trainingrun_api import names
 from trainingrun_operator.errors import (
     ApiError,
+    ConflictError,
     NoCredentialsError,
     NotFoundError,
     UnavailableError,
@@ -66,12 +68,14 @@ RUNS = Resource(names.API_VERSION, names.PLURAL)
 JOBS = Resource("batch/v1", "jobs")
 PODS = Resource("v1", "pods")
 RESOURCES = {
+    names.KIND: RUNS,
     "Job": JOBS,
+    "Pod": PODS,
     "Service": Resource("v1", "services"),
     "PersistentVolumeClaim": Resource("v1", "persistentvolumeclaims"),
     "Event": Resource("events.k8s.io/v1", "events"),
 }
-"""By kind, for what is created."""
+"""By kind, for what is created and deleted."""
 
 
 class Cluster(Protocol):
@@ -85,6 +89,14 @@ class Cluster(Protocol):
 
     def replace_status(self, run: Raw) -> dict[str, Any]:
         """The TrainingRun after its status was replaced; raises ConflictError and NotFoundError."""
+
+    def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, grace_seconds: int | None = None
+    ) -> None:
+        """Deletes this very object; that it is gone already, or another one by now, is success."""
+
+    def find(self, resource: Resource, namespace: str, selector: str) -> list[dict[str, Any]]:
+        """All objects of a kind with these labels in a namespace."""
 
     def list_uids(self, resource: Resource, namespace: str | None, selector: str = "") -> set[str]:
         """UIDs of all objects of a kind in one namespace, or in all."""
@@ -126,20 +138,29 @@ class ApiCluster:
         path = RUNS.path(meta["namespace"], meta["name"], "status")
         return self._request("update", "PUT", RUNS, path, {"fieldManager": names.FIELD_MANAGER}, run)
 
+    def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, grace_seconds: int | None = None
+    ) -> None:
+        """Deletes this very object; that it is gone already, or another one by now, is success."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+            **({} if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}),
+        }
+        with suppress(NotFoundError, ConflictError):
+            self._request("delete", "DELETE", resource, resource.path(namespace, name), body=options)
+
+    def find(self, resource: Resource, namespace: str, selector: str) -> list[dict[str, Any]]:
+        """All objects of a kind with these labels in a namespace."""
+        return [item for page in self._pages(resource, namespace, selector, JSON) for item in page]
+
     def list_uids(self, resource: Resource, namespace: str | None, selector: str = "") -> set[str]:
         """UIDs of all objects of a kind in one namespace, or in all; the server sends nothing but
         metadata."""
-        query = {"limit": str(PAGE_SIZE), **({"labelSelector": selector} if selector else {})}
-        found: set[str] = set()
-        while True:
-            page = self._request(
-                "list", "GET", resource, resource.path(namespace), query, accept=METADATA_ONLY
-            )
-            # An empty list of bare metadata comes as null.
-            found.update(item["metadata"]["uid"] for item in page["items"] or ())
-            if not (token := page["metadata"].get("continue")):
-                return found
-            query["continue"] = token
+        pages = self._pages(resource, namespace, selector, METADATA_ONLY)
+        return {item["metadata"]["uid"] for page in pages for item in page}
 
     def serves(self, resource: Resource) -> bool:
         """Whether the API server knows a kind by now, as clients discover it."""
@@ -149,6 +170,18 @@ class ApiCluster:
         except NotFoundError:
             return False
         return any(entry["name"] == resource.plural for entry in known["resources"])
+
+    def _pages(
+        self, resource: Resource, namespace: str | None, selector: str, accept: str
+    ) -> Iterator[Sequence[dict[str, Any]]]:
+        query = {"limit": str(PAGE_SIZE), **({"labelSelector": selector} if selector else {})}
+        while True:
+            page = self._request("list", "GET", resource, resource.path(namespace), query, accept=accept)
+            # An empty list of bare metadata comes as null.
+            yield page["items"] or ()
+            if not (token := page["metadata"].get("continue")):
+                return
+            query["continue"] = token
 
     def _request(
         self,

@@ -21,6 +21,10 @@ PROBLEMS = frozenset(
 """Reasons for waiting that somebody should act on."""
 
 
+URGENT = ("phase", "attempt", "last_failure", "stopping", "attempts", "retried", "waiting_for")
+"""Fields of the status on which decisions rest, or for which people wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What is now true of one condition."""
@@ -81,6 +85,12 @@ def ended(status: TrainingRunStatus) -> bool:
 
 def urgent(old: TrainingRunStatus, new: TrainingRunStatus) -> bool:
     """Whether a change must be written at once; live numbers and benign reasons for waiting can be late."""
-    if (old.phase, old.attempt, old.last_failure) != (new.phase, new.attempt, new.last_failure):
+    if any(getattr(old, field) != getattr(new, field) for field in URGENT):
+        return True
+    if _statuses(old) != _statuses(new):
         return True
     return old.reason != new.reason and bool(PROBLEMS & {old.reason, new.reason})
+
+
+def _statuses(status: TrainingRunStatus) -> dict[str, str]:
+    return {condition.type: condition.status for condition in status.conditions or ()}

@@ -1,21 +1,24 @@
 """The decision about a run: the first policy that answers. Pure.
 
-The order is the meaning: what has ended stays ended, what was never started is started, what is lost fails,
-and only then is the Job followed.
+The order is the meaning: what has ended stays ended; where no attempt is under way, the next one starts as
+soon as nothing holds it; a decision to end an attempt is carried out whatever else happens; and only then are
+the Job and its pods followed.
 """
 
 from collections.abc import Callable
 
 from trainingrun_operator.plan import Plan, Situation
+from trainingrun_operator.policies.between import between
 from trainingrun_operator.policies.finished import finished
 from trainingrun_operator.policies.lost import lost
+from trainingrun_operator.policies.node_lost import node_lost
 from trainingrun_operator.policies.settled import settled
-from trainingrun_operator.policies.start import start
+from trainingrun_operator.policies.stopping import stopping
 from trainingrun_operator.policies.under_way import under_way
 
 Policy = Callable[[Situation], Plan | None]
 
-POLICIES: tuple[Policy, ...] = (settled, start, lost, finished, under_way)
+POLICIES: tuple[Policy, ...] = (settled, between, stopping, lost, finished, node_lost, under_way)
 
 
 def decide(situation: Situation) -> Plan:

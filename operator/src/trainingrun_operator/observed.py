@@ -5,7 +5,7 @@ The index keeps these instead of whole objects: managed fields and pod specs wou
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +15,8 @@ from trainingrun_operator.times import from_timestamp
 Raw = Mapping[str, Any]
 Key = tuple[str, str]
 """Namespace and name of a TrainingRun."""
+
+ENDED_PHASES = ("Succeeded", "Failed")
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 """Also what the runtime writes for the start of a container that never started."""
@@ -58,7 +60,11 @@ class Job:
     attempt: int
     state: JobState
     message: str
+    created: datetime
+    started_at: datetime | None
+    """When it began to create pods, for the first time or after it was last suspended."""
     ended_at: datetime | None
+    suspended: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +87,22 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """A deletion that was asked for."""
+
+    requested_at: datetime
+    due_at: datetime
+    """The end of the grace period: deletionTimestamp."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """One node of an attempt."""
 
     name: str
     uid: str
+    run_uid: str
+    attempt: int
     job_uid: str
     index: int
     node: str
@@ -101,6 +118,14 @@ class Pod:
     exit: Exit | None
     disruption: Trouble | None
     """Why the cluster itself ended the pod: eviction, preemption, a lost node."""
+    deletion: Departure | None
+    unreachable: bool
+    """Whether the control plane gave up on the node while the container ran."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether its program may still run."""
+        return self.phase not in ENDED_PHASES
 
     @property
     def runs(self) -> bool:
@@ -116,16 +141,49 @@ class View:
     jobs: tuple[Job, ...] = ()
     pods: tuple[Pod, ...] = ()
 
-    def current(self) -> tuple[Job | None, tuple[Pod, ...]]:
-        """The Job of the latest attempt of this very run, and its pods by index.
+    def children(self) -> "Children":
+        """The Jobs and pods of this very run.
 
-        Owners are compared by UID: after a run was deleted and created anew, children of both carry the same
-        name.
+        Runs are compared by UID: after a run was deleted and created anew, children of both carry the same
+        name. Pods are known by their labels, for they may outlive their Job.
         """
-        own = [job for job in self.jobs if job.owner_uid == self.run.uid]
-        job = max(own, key=lambda job: job.attempt, default=None)
-        pods = (pod for pod in self.pods if job and pod.job_uid == job.uid)
-        return job, tuple(sorted(pods, key=lambda pod: (pod.index, pod.created, pod.name)))
+        uid = self.run.uid
+        return Children(
+            tuple(sorted((job for job in self.jobs if job.owner_uid == uid), key=lambda job: job.attempt)),
+            tuple(sorted((pod for pod in self.pods if pod.run_uid == uid), key=_order)),
+        )
+
+    def current(self) -> tuple[Job | None, tuple[Pod, ...]]:
+        """The Job of the latest attempt and its pods by index."""
+        children = self.children()
+        attempt = children.latest(self.run.status.get("attempt"))
+        return children.job(attempt), children.pods_of(attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """Jobs and pods of one run, of all attempts."""
+
+    jobs: tuple[Job, ...]
+    """By attempt."""
+    pods: tuple[Pod, ...]
+    """By attempt and index."""
+
+    def latest(self, recorded: int | None) -> int | None:
+        """The latest attempt: the recorded one, or that of a Job whose creation could not be recorded."""
+        return max(recorded or 0, *(job.attempt for job in self.jobs), 0) or None
+
+    def job(self, attempt: int | None) -> Job | None:
+        """The Job of an attempt."""
+        return next((job for job in self.jobs if job.attempt == attempt), None)
+
+    def pods_of(self, attempt: int | None) -> tuple[Pod, ...]:
+        """The pods of an attempt."""
+        return tuple(pod for pod in self.pods if pod.attempt == attempt)
+
+
+def _order(pod: Pod) -> tuple[int, int, datetime, str]:
+    return pod.attempt, pod.index, pod.created, pod.name
 
 
 def run_from(body: Raw) -> Run:
@@ -154,6 +212,9 @@ def job_from(body: Raw) -> Job:
         uid=meta["uid"],
         owner_uid=controller_uid(body),
         attempt=_number(meta, names.ATTEMPT_LABEL),
+        created=from_timestamp(meta["creationTimestamp"]) or _EPOCH,
+        started_at=from_timestamp(status.get("startTime")),
+        suspended=bool((body.get("spec") or {}).get("suspend")),
         state=JobState(ended.get("type", JobState.ACTIVE)),
         message=ended.get("message", ""),
         ended_at=from_timestamp(ended.get("lastTransitionTime")),
@@ -167,6 +228,8 @@ def pod_from(body: Raw) -> Pod:
     return Pod(
         name=meta["name"],
         uid=meta["uid"],
+        run_uid=meta["labels"].get(names.UID_LABEL, ""),
+        attempt=_number(meta, names.ATTEMPT_LABEL),
         job_uid=controller_uid(body),
         index=_number(meta, names.COMPLETION_INDEX_LABEL),
         node=(body.get("spec") or {}).get("nodeName", ""),
@@ -178,6 +241,8 @@ def pod_from(body: Raw) -> Pod:
         started_at=_started_at(container),
         exit=_exit(container),
         disruption=_condition(status, "DisruptionTarget", "True") or _pod_level_end(status),
+        deletion=_departure(meta),
+        unreachable=_unreachable(status, container),
     )
 
 
@@ -185,6 +250,21 @@ def controller_uid(body: Raw) -> str:
     """UID of the object's controlling owner, or empty."""
     owners: Iterable[Raw] = body["metadata"].get("ownerReferences") or ()
     return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
+
+
+def _departure(meta: Raw) -> Departure | None:
+    if (due := from_timestamp(meta.get("deletionTimestamp"))) is None:
+        return None
+    return Departure(due - timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0), due)
+
+
+def _unreachable(status: Raw, container: Raw) -> bool:
+    """Our containers have no readiness probe: while one runs, only the node's controller says not ready.
+
+    Source: https://kubernetes.io/docs/reference/node/node-status/ (pods of an unreachable node).
+    """
+    ready = _condition(status, "Ready", "False")
+    return ready is not None and not ready.reason and "running" in container.get("state", {})
 
 
 def _number(meta: Raw, label: str) -> int:

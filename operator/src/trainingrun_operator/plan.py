@@ -9,9 +9,10 @@ from typing import Any
 
 from trainingrun_api import TrainingRunSpec, TrainingRunStatus
 from trainingrun_api.reasons import ConditionType
+from trainingrun_api.status import Stopping
 from trainingrun_operator.conditions import Finding, phase_of, updated
-from trainingrun_operator.observed import Job, Pod, Run
-from trainingrun_operator.progress import Scrape
+from trainingrun_operator.observed import Children, Job, Pod, Run
+from trainingrun_operator.scrape import Scrape
 
 Manifest = Mapping[str, Any]
 
@@ -29,6 +30,20 @@ class Verify(StrEnum):
 
     RUN = "run"
     JOB = "job"
+    """The Job of the current attempt."""
+    PODS = "pods"
+    """The pods of all attempts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An object to be deleted, and no other one of that name."""
+
+    kind: str
+    name: str
+    uid: str
+    grace_seconds: int | None = None
+    """From SIGTERM to SIGKILL; None leaves the pod's own, 0 removes a pod without asking its node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +60,8 @@ class Situation(Standing):
     """All that a decision may rest on."""
 
     spec: TrainingRunSpec
-    job: Job | None
-    """The Job of the latest attempt."""
-    pods: tuple[Pod, ...]
-    """Its pods, by index."""
+    children: Children
+    """Jobs and pods of all attempts."""
     scrape: Scrape | None
     """What the trainer last said of its progress."""
     trainer_image: Image
@@ -57,8 +70,36 @@ class Situation(Standing):
 
     @property
     def attempt(self) -> int | None:
-        """The attempt under way: the recorded one, or that of a Job whose creation could not be recorded."""
-        return self.status.attempt or (self.job.attempt if self.job else None)
+        """The latest attempt, under way or over; None before the first."""
+        return self.children.latest(self.status.attempt)
+
+    @property
+    def job(self) -> Job | None:
+        """The Job of the latest attempt."""
+        return self.children.job(self.attempt)
+
+    @property
+    def pods(self) -> tuple[Pod, ...]:
+        """The pods of the latest attempt, by index."""
+        return self.children.pods_of(self.attempt)
+
+    @property
+    def between_attempts(self) -> bool:
+        """Whether the latest attempt is over and recorded as such."""
+        records = self.status.attempts or ()
+        return any(record.number == self.attempt for record in records)
+
+    @property
+    def earlier_pods(self) -> tuple[Pod, ...]:
+        """Pods of attempts that are over which may still run."""
+        over = (self.attempt or 0) - (not self.between_attempts)
+        return tuple(pod for pod in self.children.pods if pod.alive and 0 < pod.attempt <= over)
+
+    @property
+    def stopping(self) -> Stopping | None:
+        """The decision to end the latest attempt, where one was made."""
+        found = self.status.stopping
+        return found if found and found.attempt == self.attempt else None
 
     @property
     def pods_ready(self) -> int:
@@ -74,13 +115,17 @@ class Situation(Standing):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to do, in this order: verify (and decide again), create, write the status."""
+    """What to do, in this order: verify (and decide again), create, write the status, delete.
+
+    Nothing is deleted where the status could not be written.
+    """
 
     why: str
     verify: Verify | None = None
     create: tuple[Manifest, ...] = ()
     status: TrainingRunStatus | None = None
     """The whole new status; None leaves it as it is."""
+    delete: tuple[Deletion, ...] = ()
     requeue_after: float | None = None
     """Seconds after which to look again although nothing may have changed."""
 

@@ -1,4 +1,5 @@
-"""Carries one run a step further: snapshot -> decision -> creation -> at most one status write -> news.
+"""Carries one run a step further: snapshot -> decision -> creations -> at most one status write -> deletions
+-> news.
 
 Safe to be killed between any two requests: what exists is found again by its owner's UID (`policies.start`),
 the status is written after what it tells of, and news only after the status. Threads may share a reconciler
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from trainingrun_api import TrainingRunSpec, TrainingRunStatus, names
 from trainingrun_operator import events
-from trainingrun_operator.cluster import JOBS, RESOURCES, RUNS, Cluster
+from trainingrun_operator.cluster import JOBS, PODS, RESOURCES, RUNS, Cluster
 from trainingrun_operator.conditions import urgent
 from trainingrun_operator.decide import decide
 from trainingrun_operator.errors import (
@@ -27,12 +28,12 @@ from trainingrun_operator.errors import (
     RefusedError,
     UnavailableError,
 )
-from trainingrun_operator.observed import Run, View, controller_uid, job_from, run_from
+from trainingrun_operator.observed import Run, View, controller_uid, job_from, pod_from, run_from
 from trainingrun_operator.ownership import contest
 from trainingrun_operator.plan import Image, Manifest, Plan, Situation, Standing, Verify
 from trainingrun_operator.policies.refused import refused, unreadable
 from trainingrun_operator.policies.settled import settled
-from trainingrun_operator.progress import Scrape
+from trainingrun_operator.scrape import Scrape
 from trainingrun_operator.times import seconds_between
 
 OUTDATED_SECONDS = 1.0
@@ -94,14 +95,12 @@ class Reconciler:
             if (plan := settled(standing)) is None:
                 plan = unreadable(standing, error)
                 log.warning("%s", plan.why)
-            return self._record(standing, plan)
-        job, pods = view.current()
+            return self._finish(standing, plan)
         situation = Situation(
             run=standing.run,
             spec=spec,
             status=standing.status,
-            job=job,
-            pods=pods,
+            children=view.children(),
             scrape=scrape,
             now=standing.now,
             trainer_image=self._trainer_image,
@@ -118,7 +117,7 @@ class Reconciler:
                 self._create(situation.run, manifest)
         except (NameTakenError, InvalidError, RefusedError) as error:
             plan = refused(situation, error)
-        return self._record(situation, plan)
+        return self._finish(situation, plan)
 
     def forget(self, uid: str) -> None:
         """Drops what is remembered of a run that no longer exists."""
@@ -135,7 +134,8 @@ class Reconciler:
         return run
 
     def _verify(self, situation: Situation, what: Verify) -> Situation | None:
-        """The situation with the run or its Job as the API server has it; None where the run is gone."""
+        """The situation with what the API server says of the run, its Job or its pods; None where the run is
+        gone."""
         run = situation.run
         checked = situation.verified | {what}
         if what == Verify.RUN:
@@ -144,10 +144,16 @@ class Reconciler:
                 return None
             fresh = run_from(body)
             return replace(situation, run=fresh, status=_status(fresh), verified=checked)
-        name = names.job_name(run.name, situation.attempt or 0)
-        body = self._cluster.get(JOBS, run.namespace, name)
-        own = body is not None and controller_uid(body) == run.uid
-        return replace(situation, job=job_from(body) if body and own else None, verified=checked)
+        view = View(run, situation.children.jobs, situation.children.pods)
+        if what == Verify.PODS:
+            found = self._cluster.find(PODS, run.namespace, f"{names.UID_LABEL}={run.uid}")
+            view = replace(view, pods=tuple(map(pod_from, found)))
+        else:
+            name = names.job_name(run.name, situation.attempt or 0)
+            body = self._cluster.get(JOBS, run.namespace, name)
+            own = (job_from(body),) if body and controller_uid(body) == run.uid else ()
+            view = replace(view, jobs=(*(job for job in view.jobs if job.name != name), *own))
+        return replace(situation, children=view.children(), verified=checked)
 
     def _create(self, run: Run, manifest: Manifest) -> None:
         """Creates a child, or finds that it exists and is the run's. Raises NameTakenError."""
@@ -162,28 +168,43 @@ class Reconciler:
             if error := contest(run, {"kind": kind, **existing}):
                 raise error from None
 
-    def _record(self, standing: Standing, plan: Plan) -> Outcome:
-        """Writes the status where it changed and is not to be written later."""
-        run, old, new = standing.run, standing.status, plan.status
-        if new is None or new == old:
-            return Outcome(old, plan.requeue_after)
-        before = self._written.get(run.uid)
-        if before and not urgent(old, new):
-            early = self._progress_seconds - seconds_between(before.at, standing.now)
-            if early > 0:
-                return Outcome(old, min(early, plan.requeue_after or early))
+    def _finish(self, standing: Standing, plan: Plan) -> Outcome:
+        """Everything after the creations; nothing of it where the decision rested on an outdated run."""
+        old = standing.status
         try:
-            answer = self._cluster.replace_status(_with_status(run, new))
+            new, early = self._record(standing, plan.status or old)
         except ConflictError:
             return Outcome(old, OUTDATED_SECONDS)
         except NotFoundError:
             return Outcome(old)
+        for deletion in plan.delete:
+            log.info("deletes %s %s: %s", deletion.kind, deletion.name, plan.why)
+            resource = RESOURCES[deletion.kind]
+            self._cluster.delete(
+                resource, standing.run.namespace, deletion.name, deletion.uid, deletion.grace_seconds
+            )
+        if new is not old:
+            self._tell(standing, new)
+        waits = [seconds for seconds in (plan.requeue_after, early) if seconds is not None]
+        return Outcome(new, min(waits, default=None))
+
+    def _record(self, standing: Standing, new: TrainingRunStatus) -> tuple[TrainingRunStatus, float | None]:
+        """Writes the status where it changed; the status as it stands, and in how many seconds it may be
+        written where that is too early for live numbers."""
+        run, old = standing.run, standing.status
+        if new == old:
+            return old, None
+        before = self._written.get(run.uid)
+        if before and not urgent(old, new):
+            early = self._progress_seconds - seconds_between(before.at, standing.now)
+            if early > 0:
+                return old, early
+        answer = self._cluster.replace_status(_with_status(run, new))
         outdated = {run.resource_version} | (before.outdated if before else frozenset())
         self._written[run.uid] = _Written(run_from(answer), standing.now, frozenset(outdated))
         if old.reason != new.reason:
             log.info("%s: %s: %s", new.phase, new.reason, new.message)
-        self._tell(standing, new)
-        return Outcome(new, plan.requeue_after)
+        return new, None
 
     def _tell(self, standing: Standing, new: TrainingRunStatus) -> None:
         """Posts the news. It may get lost: the conditions hold the truth."""

@@ -81,7 +81,8 @@ def raw_job(
             "namespace": NAMESPACE,
             "name": names.job_name(NAME, attempt),
             "uid": uid,
-            "labels": {names.RUN_LABEL: NAME, names.ATTEMPT_LABEL: str(attempt)},
+            "creationTimestamp": at(-60),
+            "labels": {names.RUN_LABEL: NAME, names.UID_LABEL: owner_uid, names.ATTEMPT_LABEL: str(attempt)},
             "ownerReferences": [owner(owner_uid)],
         },
         "status": {"conditions": conditions},
@@ -96,9 +97,12 @@ def raw_pod(
     node: str = "n1",
     created: float = -60,
     job_uid: str = JOB_UID,
+    run_uid: str = UID,
+    attempt: int = 1,
+    meta: Mapping[str, Any] | None = None,
     **status: Any,
 ) -> dict[str, Any]:
-    """A pod; `state` is that of its container."""
+    """A pod; `state` is that of its container, `meta` more metadata."""
     container = {
         "name": names.CONTAINER_NAME,
         "state": dict(state or {"running": {"startedAt": at(created + 5 + index)}}),
@@ -108,11 +112,17 @@ def raw_pod(
         "kind": "Pod",
         "metadata": {
             "namespace": NAMESPACE,
-            "name": f"{NAME}-1-{index}-x",
-            "uid": f"pod-{index}-{job_uid}",
+            "name": f"{NAME}-{attempt}-{index}-x",
+            "uid": f"pod-{attempt}-{index}-{job_uid}",
             "creationTimestamp": at(created),
-            "labels": {names.RUN_LABEL: NAME, names.COMPLETION_INDEX_LABEL: str(index)},
-            "ownerReferences": [owner(job_uid, "Job", f"{NAME}-1")],
+            "labels": {
+                names.RUN_LABEL: NAME,
+                names.UID_LABEL: run_uid,
+                names.ATTEMPT_LABEL: str(attempt),
+                names.COMPLETION_INDEX_LABEL: str(index),
+            },
+            "ownerReferences": [owner(job_uid, "Job", f"{NAME}-{attempt}")],
+            **(meta or {}),
         },
         "spec": {"nodeName": node} if node else {},
         "status": {
@@ -167,13 +177,11 @@ def situation(
         tuple(job_from(child) for child in children if child["kind"] == "Job"),
         tuple(pod_from(child) for child in children if child["kind"] == "Pod"),
     )
-    job, pods = view.current()
     return Situation(
         run=found,
         spec=TrainingRunSpec.model_validate(found.spec),
         status=status or TrainingRunStatus(),
-        job=job,
-        pods=pods,
+        children=view.children(),
         scrape=None,
         now=NOW,
         trainer_image=TRAINER_IMAGE,

@@ -9,11 +9,22 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.unit.operator.builders import JOB_UID, NAME, NAMESPACE, UID, dead_pod, raw_job, raw_pod, raw_run
+from tests.unit.operator.builders import (
+    JOB_UID,
+    NAME,
+    NAMESPACE,
+    NOW,
+    UID,
+    dead_pod,
+    raw_job,
+    raw_pod,
+    raw_run,
+)
 from trainingrun_api import names
 from trainingrun_operator.cluster import RESOURCES, RUNS, Resource
 from trainingrun_operator.errors import AlreadyExistsError, ConflictError, NotFoundError
 from trainingrun_operator.observed import Raw, View, job_from, pod_from, run_from
+from trainingrun_operator.times import to_timestamp
 
 Object = dict[str, Any]
 KINDS = {RUNS: names.KIND, **{resource: kind for kind, resource in RESOURCES.items()}}
@@ -31,6 +42,8 @@ class MemoryCluster:
     """By kind and name."""
     created: Counter[str] = field(default_factory=Counter)
     """How often each object was created, by kind/name."""
+    deleted: Counter[str] = field(default_factory=Counter)
+    """How often each object was deleted, by kind/name."""
     statuses: list[Object] = field(default_factory=list)
     """Every status that was written."""
     reads: list[str] = field(default_factory=list)
@@ -68,6 +81,28 @@ class MemoryCluster:
         self._die("after")
         return answer
 
+    def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, grace_seconds: int | None = None
+    ) -> None:
+        """Pods end at once, as by a kubelet without delay; those of a Job go with it."""
+        self._die("before")
+        kind = KINDS[resource]
+        if (kind, name) in self.objects and self.objects[kind, name]["metadata"]["uid"] == uid:
+            del self.objects[kind, name]
+            self.deleted[f"{kind}/{name}"] += 1
+            if kind == "Job":
+                self._remove_pods_of(uid)
+        self._die("after")
+
+    def find(self, resource: Resource, namespace: str, selector: str) -> list[Object]:
+        self.reads.append(resource.plural)
+        label, _, value = selector.partition("=")
+        return [
+            copy.deepcopy(found)
+            for (kind, _), found in self.objects.items()
+            if kind == KINDS[resource] and found["metadata"].get("labels", {}).get(label) == value
+        ]
+
     def list_uids(self, resource: Resource, namespace: str | None, selector: str = "") -> set[str]:
         kind = KINDS[resource]
         return {found["metadata"]["uid"] for (of, _), found in self.objects.items() if of == kind}
@@ -75,36 +110,49 @@ class MemoryCluster:
     def put(self, found: Object) -> Object:
         """Stores an object as of a new version."""
         self.version += 1
-        defaults = {"uid": JOB_UID if found["kind"] == "Job" else f"uid-{self.version}"}
+        job_uid = JOB_UID if found["metadata"]["name"].endswith("-1") else f"{found['metadata']['name']}-uid"
+        defaults = {
+            "uid": job_uid if found["kind"] == "Job" else f"uid-{self.version}",
+            "creationTimestamp": to_timestamp(NOW),
+        }
         found["metadata"] = {**defaults, **found["metadata"], "resourceVersion": str(self.version)}
         self.objects[found["kind"], found["metadata"]["name"]] = found
         return copy.deepcopy(found)
 
     def view(self) -> View:
         """What an index without any delay shows."""
-        of_kind = {kind: [o for (k, _), o in self.objects.items() if k == kind] for kind in ("Job", "Pod")}
         return View(
             run_from(self.objects[names.KIND, NAME]),
-            tuple(map(job_from, of_kind["Job"])),
-            tuple(map(pod_from, of_kind["Pod"])),
+            tuple(map(job_from, self._all("Job"))),
+            tuple(map(pod_from, self._all("Pod"))),
         )
 
     def step(self, nodes: int, exit_code: int) -> None:
-        """The world goes on: pods appear, run, end, and the Job ends with them."""
-        job = self.objects.get(("Job", f"{NAME}-1"))
-        if job is None:
+        """The world goes on for the latest Job: pods appear, run, end, and the Job ends with them."""
+        jobs = {int(found["metadata"]["labels"][names.ATTEMPT_LABEL]): found for found in self._all("Job")}
+        if not jobs:
             return
-        pods = [self.objects.get(("Pod", f"{NAME}-1-{index}-x")) for index in range(nodes)]
+        attempt, job = max(jobs.items())
+        of = {"attempt": attempt, "job_uid": job["metadata"]["uid"]}
+        pods = [self.objects.get(("Pod", f"{NAME}-{attempt}-{index}-x")) for index in range(nodes)]
         phases = {pod["status"]["phase"] if pod else "" for pod in pods}
         if phases == {""}:
-            self._put_pods([raw_pod(i, "Pending", {"waiting": {}}, node="") for i in range(nodes)])
+            self._put_pods([raw_pod(i, "Pending", {"waiting": {}}, node="", **of) for i in range(nodes)])
         elif phases == {"Pending"}:
-            self._put_pods([raw_pod(i) for i in range(nodes)])
+            self._put_pods([raw_pod(i, **of) for i in range(nodes)])
         elif phases == {"Running"}:
-            self._put_pods([dead_pod(i, exit_code, "bye") for i in range(nodes)])
+            self._put_pods([dead_pod(i, exit_code, "bye", **of) for i in range(nodes)])
         else:
             ended = raw_job("Failed" if exit_code else "Complete")
             self.put({**job, "status": ended["status"]})
+
+    def _all(self, kind: str) -> list[Object]:
+        return [found for (of, _), found in self.objects.items() if of == kind]
+
+    def _remove_pods_of(self, job_uid: str) -> None:
+        for pod in self._all("Pod"):
+            if pod["metadata"]["ownerReferences"][0]["uid"] == job_uid:
+                del self.objects["Pod", pod["metadata"]["name"]]
 
     def _put_pods(self, pods: list[Object]) -> None:
         for pod in pods:

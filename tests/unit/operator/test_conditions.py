@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.operator.builders import NOW
 from trainingrun_api.reasons import ConditionType, Phase, Reason
-from trainingrun_api.status import LastFailure, TrainingRunStatus
+from trainingrun_api.status import LastFailure, Stopping, TrainingRunStatus
 from trainingrun_operator.conditions import Finding, ended, phase_of, updated, urgent
 from trainingrun_operator.times import to_timestamp
 
@@ -17,9 +17,7 @@ def test_all_types_are_there_from_the_start() -> None:
     conditions = updated((), ACCEPTED, 3, NOW)
     assert [(c.type, c.status, c.reason) for c in conditions] == [
         ("Accepted", "True", "ObjectsCreated"),
-        ("Running", "Unknown", "NotYet"),
-        ("Succeeded", "Unknown", "NotYet"),
-        ("Failed", "Unknown", "NotYet"),
+        *((kind, "Unknown", "NotYet") for kind in list(ConditionType)[1:]),
     ]
     assert {c.observed_generation for c in conditions} == {3}
 
@@ -77,6 +75,8 @@ PENDING = TrainingRunStatus(phase=Phase.PENDING, attempt=1, reason=Reason.AWAITI
         ({"attempt": 2}, True),
         ({"last_failure": LastFailure(attempt=1, reason=Reason.EVICTED)}, True),
         ({"reason": Reason.UNSCHEDULABLE}, True),
+        ({"stopping": Stopping(attempt=1, reason=Reason.STALLED, time=to_timestamp(NOW))}, True),
+        ({"conditions": updated((), ACCEPTED, 1, NOW)}, True),
         ({"reason": Reason.PODS_STARTING}, False),
         ({"nodes_ready": "1/2"}, False),
         ({"message": "other words"}, False),

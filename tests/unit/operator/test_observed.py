@@ -141,7 +141,7 @@ def test_children_of_an_earlier_run_of_that_name_are_not_ours() -> None:
     view = View(
         run(),
         (job_from(raw_job("Failed", owner_uid="old", uid="old-job")), job_from(raw_job())),
-        (pod_from(raw_pod(0, job_uid="old-job")), pod_from(raw_pod(1)), pod_from(raw_pod(0))),
+        (pod_from(raw_pod(0, job_uid="old-job", run_uid="old")), pod_from(raw_pod(1)), pod_from(raw_pod(0))),
     )
     job, pods = view.current()
     assert job is not None

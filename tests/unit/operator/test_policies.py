@@ -6,7 +6,6 @@ import pytest
 
 from tests.unit.operator.builders import (
     COMMAND,
-    JOB_UID,
     NOW,
     at,
     condition,
@@ -30,9 +29,11 @@ from trainingrun_operator.policies.finished import LAST_WORDS_SECONDS
 from trainingrun_operator.policies.lost import INDEX_LAG_SECONDS
 from trainingrun_operator.policies.refused import PASSING_SECONDS, RETRY_SECONDS, refused
 from trainingrun_operator.policies.waiting import SETTLE_SECONDS
-from trainingrun_operator.progress import Scrape
+from trainingrun_operator.scrape import Scrape
 
 PAIR = {**COMMAND, "nodes": 2}
+ONCE = {"restart": {"maxFailures": 0}}
+"""A run that gets one attempt."""
 
 
 class TestStart:
@@ -101,13 +102,20 @@ class TestLost:
         plan = decide(situation(status=started(seconds_ago=60)))
         assert (plan.verify, plan.status) == (Verify.JOB, None)
 
-    def test_a_job_that_is_gone_for_certain_fails_the_run_and_is_not_created_again(self) -> None:
+    def test_a_job_that_is_gone_for_certain_ends_its_attempt_and_is_not_created_again(self) -> None:
         plan = decide(situation(status=started(seconds_ago=60), verified=Verify.JOB))
         assert plan.create == ()
         assert plan.status is not None
-        assert plan.status.phase == Phase.FAILED
-        assert plan.status.reason == Reason.JOB_LOST
+        assert [(record.number, record.reason) for record in plan.status.attempts or ()] == [
+            (1, Reason.JOB_LOST)
+        ]
         assert "chest-1" in (plan.status.message or "")
+
+    def test_pods_that_outlive_their_job_are_stopped_first(self) -> None:
+        plan = decide(situation(raw_pod(), status=started(seconds_ago=60), verified=Verify.JOB))
+        assert plan.status is not None
+        assert plan.status.stopping is not None
+        assert (plan.status.stopping.attempt, plan.status.stopping.reason) == (1, Reason.JOB_LOST)
 
     def test_having_verified_the_run_says_nothing_of_the_job(self) -> None:
         assert decide(situation(status=started(), verified=Verify.RUN)).verify == Verify.JOB
@@ -207,7 +215,7 @@ class TestUnderWay:
         assert (plan.status.phase, plan.status.nodes_ready) == (Phase.RUNNING, "1/2")
         assert plan.status.start_time == running.start_time
 
-    @pytest.mark.parametrize(("exit_code", "phase"), [(143, Phase.FAILED), (None, Phase.COMPLETED)])
+    @pytest.mark.parametrize(("exit_code", "phase"), [(143, Phase.PENDING), (None, Phase.COMPLETED)])
     def test_a_failed_pod_is_noted_before_it_vanishes_and_forgotten_where_all_ends_well(
         self, exit_code: int | None, phase: Phase
     ) -> None:
@@ -216,7 +224,7 @@ class TestUnderWay:
         assert noted is not None
         assert (noted.phase, noted.last_failure and noted.last_failure.index) == (Phase.RUNNING, 1)
         job = raw_job("Failed" if exit_code else "Complete")
-        ended = decide(situation(job, dead_pod(0, 0), spec=PAIR, status=noted)).status
+        ended = decide(situation(job, dead_pod(0, 0), spec={**PAIR, **ONCE}, status=noted)).status
         assert ended is not None
         assert (ended.phase, ended.last_failure and ended.last_failure.exit_code) == (phase, exit_code)
 
@@ -295,7 +303,8 @@ class TestFinished:
         self, pods: tuple[dict[str, object], ...], known: str | None, start: str | None
     ) -> None:
         before = started().model_copy(update={"start_time": known})
-        plan = decide(situation(raw_job("Failed", ended=-9), *pods, spec=PAIR, status=before))
+        spec = {**PAIR, **ONCE}
+        plan = decide(situation(raw_job("Failed", ended=-9), *pods, spec=spec, status=before))
         assert plan.status is not None
         assert (plan.status.start_time, plan.status.completion_time) == (start, at(-9))
 
@@ -306,14 +315,18 @@ class TestFinished:
 
     @pytest.mark.parametrize(("state", "phase"), [("Complete", Phase.COMPLETED), ("Failed", Phase.FAILED)])
     def test_they_are_not_waited_for_for_ever(self, state: str, phase: Phase) -> None:
-        assert status_after(raw_job(state, ended=-LAST_WORDS_SECONDS)).phase == phase
+        status = status_after(raw_job(state, ended=-LAST_WORDS_SECONDS), spec={**COMMAND, **ONCE})
+        assert status.phase == phase
 
     def test_a_failed_job_fails_the_run_with_its_diagnosis(self) -> None:
-        status = status_after(raw_job("Failed"), dead_pod(code=7, message="Traceback\nValueError: boom\n"))
+        said = "Traceback\nValueError: boom\n"
+        status = status_after(raw_job("Failed"), dead_pod(code=7, message=said), spec={**COMMAND, **ONCE})
         assert (status.phase, status.reason) == (Phase.FAILED, Reason.USER_ERROR)
         assert status.message == (
             "pod chest-1-0-x (index 0, rank 0, node n1) ended with exit code 7: ValueError: boom. "
-            "Read the whole log: kubectl logs chest-1-0-x"
+            "Read the whole log: kubectl logs chest-1-0-x. "
+            "restart.maxFailures (0) is used up: to go on from the newest checkpoint, raise it and set the "
+            "annotation trainingrun.dev/retry to a new text"
         )
         assert status.last_failure is not None
         assert status.last_failure.to_wire() == {
@@ -377,6 +390,7 @@ def test_a_stale_entry_of_the_index_cannot_start_a_finished_run() -> None:
     assert (plan.create, plan.status) == ((), None)
 
 
-def test_pods_of_another_job_are_not_ready() -> None:
-    assert status_after(raw_job(), raw_pod(job_uid="stranger")).nodes_ready == "0/1"
-    assert status_after(raw_job(), raw_pod(job_uid=JOB_UID)).nodes_ready == "1/1"
+def test_pods_of_another_run_or_attempt_are_not_ready() -> None:
+    assert status_after(raw_job(), raw_pod(run_uid="stranger")).nodes_ready == "0/1"
+    assert status_after(raw_job(), raw_pod(attempt=2)).nodes_ready == "0/1"
+    assert status_after(raw_job(), raw_pod()).nodes_ready == "1/1"

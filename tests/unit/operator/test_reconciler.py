@@ -14,11 +14,16 @@ from tests.unit.operator.memory_cluster import Killed, MemoryCluster, cluster_wi
 from trainingrun_api import names
 from trainingrun_operator.errors import RefusedError, UnavailableError
 from trainingrun_operator.observed import Raw
-from trainingrun_operator.progress import Scrape
 from trainingrun_operator.reconciler import OUTDATED_SECONDS, Reconciler
+from trainingrun_operator.scrape import Scrape
 
 PROGRESS_SECONDS = 10
-WHOLE: dict[str, Any] = {**COMMAND, "nodes": 2, "checkpoints": {"size": "1Gi", "retain": False}}
+WHOLE: dict[str, Any] = {
+    **COMMAND,
+    "nodes": 2,
+    "checkpoints": {"size": "1Gi", "retain": False},
+    "restart": {"maxFailures": 0},
+}
 
 
 class Clock:
@@ -152,11 +157,13 @@ class TestIndexLag:
         outcome = reconciler(cluster).reconcile(replace(cluster.view(), jobs=()))
         assert outcome.status.phase == "Completed"
 
-    def test_a_deleted_job_fails_the_run_and_is_not_created_again(self) -> None:
+    def test_a_deleted_job_ends_its_attempt_and_is_not_created_again(self) -> None:
         cluster = cluster_with_run(COMMAND, started().to_wire())
-        outcome = reconciler(cluster).reconcile(cluster.view())
-        assert (outcome.status.phase, outcome.status.reason) == ("Failed", "JobLost")
-        assert durable(cluster.created) == {}
+        operator = reconciler(cluster)
+        outcome = operator.reconcile(cluster.view())
+        assert [record.reason for record in outcome.status.attempts or ()] == ["JobLost"]
+        assert operator.reconcile(cluster.view()).status.attempt == 2
+        assert durable(cluster.created) == {"Job/chest-2": 1}
 
 
 def existing(kind: str, name: str, **meta: Any) -> dict[str, Any]:

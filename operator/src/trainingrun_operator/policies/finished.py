@@ -1,4 +1,4 @@
-"""Follows a Job to its end: Completed, or Failed with the diagnosis of the pod that failed first.
+"""Follows a Job to its end: Completed, or the end of the attempt with the diagnosis of its first failure.
 
 Both ends of a Job are final and it is recognised by its owner's UID, so an index entry is proof enough; the
 status write is refused where the run itself was read from an outdated entry.
@@ -6,11 +6,13 @@ status write is refused where the run itself was read from an outdated entry.
 
 from trainingrun_api import names
 from trainingrun_api.termination import TerminationMessage
-from trainingrun_operator import progress
 from trainingrun_operator.observed import Job, JobState
 from trainingrun_operator.plan import Plan, Situation
+from trainingrun_operator.policies.conclude import conclude
 from trainingrun_operator.policies.diagnosis import diagnose
-from trainingrun_operator.policies.outcome import completed, failed
+from trainingrun_operator.policies.last_words import last_message, last_words
+from trainingrun_operator.policies.outcome import completed
+from trainingrun_operator.policies.outcomes import outcome_of
 from trainingrun_operator.times import seconds_between
 
 LAST_WORDS_SECONDS = 5.0
@@ -25,17 +27,13 @@ def finished(situation: Situation) -> Plan | None:
     late = LAST_WORDS_SECONDS - seconds_between(job.ended_at, situation.now)
     if late > 0 and not _told(situation, job):
         return Plan(why="the Job ended; its pods' last words are on the way", requeue_after=min(late, 1.0))
-    message = _last_words(situation)
-    fields = (
-        progress.final(situation.status, message) if message else progress.without_estimate(situation.status)
-    )
+    fields = last_words(situation)
     nodes = situation.spec.nodes
     if job.state == JobState.COMPLETE:
         done = {**fields, "nodes_ready": f"{nodes}/{nodes}"}
-        return completed(situation, job.attempt, _summary(message, nodes), done)
-    return failed(
-        situation, diagnose(situation.spec, job, situation.pods, situation.status.last_failure), fields
-    )
+        return completed(situation, job.attempt, _summary(last_message(situation), nodes), done)
+    failure = diagnose(situation.spec, job, situation.pods, situation.status.last_failure)
+    return conclude(situation, failure, outcome_of(failure), fields)
 
 
 def _told(situation: Situation, job: Job) -> bool:
@@ -43,14 +41,6 @@ def _told(situation: Situation, job: Job) -> bool:
     if job.state == JobState.COMPLETE:
         return any(pod.index == 0 and pod.exit for pod in situation.pods)
     return any(pod.disruption or (pod.exit and pod.exit.code != names.EXIT_DONE) for pod in situation.pods)
-
-
-def _last_words(situation: Situation) -> TerminationMessage | None:
-    """The termination message of index 0, which speaks for the whole gang."""
-    for pod in situation.pods:
-        if pod.index == 0 and pod.exit and (message := TerminationMessage.decode(pod.exit.message)):
-            return message
-    return None
 
 
 def _summary(message: TerminationMessage | None, nodes: int) -> str:

@@ -1,7 +1,7 @@
 """Notices that the Job of a recorded attempt is gone.
 
 The index lags: a Job that was created a moment ago may be missing in it, and one that was deleted may still
-be there. So a missing Job is looked up on the API server before the run fails.
+be there. So a missing Job is looked up on the API server before its attempt ends.
 """
 
 from datetime import datetime
@@ -10,7 +10,10 @@ from trainingrun_api import names
 from trainingrun_api.reasons import ConditionType, Reason
 from trainingrun_api.status import LastFailure
 from trainingrun_operator.plan import Plan, Situation, Verify
-from trainingrun_operator.policies.outcome import failed
+from trainingrun_operator.policies.conclude import conclude
+from trainingrun_operator.policies.last_words import last_words
+from trainingrun_operator.policies.outcomes import outcome_of
+from trainingrun_operator.policies.stop import stop
 from trainingrun_operator.times import seconds_between
 
 INDEX_LAG_SECONDS = 5.0
@@ -18,7 +21,7 @@ INDEX_LAG_SECONDS = 5.0
 
 
 def lost(situation: Situation) -> Plan | None:
-    """Failed with JobLost, where the Job is gone for certain."""
+    """The end of the attempt, where its Job is gone for certain; pods that are left are stopped first."""
     if situation.job is not None or situation.attempt is None:
         return None
     if Verify.JOB not in situation.verified:
@@ -27,15 +30,15 @@ def lost(situation: Situation) -> Plan | None:
             return Plan(why="the Job is not in the index yet", requeue_after=young)
         return Plan(why="the Job is not in the index", verify=Verify.JOB)
     job = names.job_name(situation.run.name, situation.attempt)
-    return failed(
-        situation,
-        LastFailure(
-            attempt=situation.attempt,
-            reason=Reason.JOB_LOST,
-            message=f"Job {job} was deleted before it ended",
-            advice="create the TrainingRun anew; delete a TrainingRun instead of its Job to stop it",
-        ),
+    failure = LastFailure(
+        attempt=situation.attempt,
+        reason=Reason.JOB_LOST,
+        message=f"Job {job} was deleted before it ended",
+        advice="set spec.suspend to stop a run, or delete the TrainingRun instead of its Job",
     )
+    if any(pod.alive for pod in situation.pods):
+        return stop(situation, Reason.JOB_LOST, failure.message, failure=failure)
+    return conclude(situation, failure, outcome_of(failure), last_words(situation))
 
 
 def _accepted_at(situation: Situation) -> datetime | None:

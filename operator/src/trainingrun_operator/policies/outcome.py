@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping
 
-from trainingrun_api.reasons import ConditionType, Reason
+from trainingrun_api.reasons import AttemptOutcome, ConditionType, Reason
 from trainingrun_api.status import LastFailure
 from trainingrun_operator.conditions import Finding
 from trainingrun_operator.plan import Plan, Situation, with_findings
+from trainingrun_operator.policies.record import ended_at, record_of, with_record
 from trainingrun_operator.policies.start import first_record
+from trainingrun_operator.policies.steps import steps_of
 from trainingrun_operator.times import to_timestamp
 
 
 def completed(situation: Situation, attempt: int, message: str, fields: Mapping[str, object]) -> Plan:
     """The run reached its goal."""
+    done = LastFailure(attempt=attempt, reason=Reason.COMPLETED, message=message)
+    record = record_of(situation, done, AttemptOutcome.COMPLETED, steps_of(situation))
+    known = situation.status.last_failure
     return _ended(
         situation,
         attempt,
@@ -20,11 +25,17 @@ def completed(situation: Situation, attempt: int, message: str, fields: Mapping[
             ConditionType.SUCCEEDED: Finding("True", Reason.COMPLETED, message),
             ConditionType.FAILED: Finding("False", Reason.COMPLETED),
         },
-        {**fields, "last_failure": None},
+        {
+            **fields,
+            **with_record(situation, record),
+            "last_failure": known if known and known.attempt != attempt else None,
+        },
     )
 
 
-def failed(situation: Situation, failure: LastFailure, fields: Mapping[str, object] | None = None) -> Plan:
+def failed(
+    situation: Situation, failure: LastFailure, message: str, fields: Mapping[str, object] | None = None
+) -> Plan:
     """The run ended without reaching its goal."""
     reason = Reason(failure.reason)
     return _ended(
@@ -33,7 +44,7 @@ def failed(situation: Situation, failure: LastFailure, fields: Mapping[str, obje
         f"attempt {failure.attempt} failed: {reason}",
         {
             ConditionType.SUCCEEDED: Finding("False", reason),
-            ConditionType.FAILED: Finding("True", reason, sentence(failure)),
+            ConditionType.FAILED: Finding("True", reason, message),
         },
         {**(fields or {}), "last_failure": failure},
     )
@@ -66,15 +77,15 @@ def _ended(
     final = {
         ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED),
         ConditionType.RUNNING: Finding("False", Reason.FINISHED),
+        ConditionType.RESTARTING: Finding("False", Reason.FINISHED),
         **findings,
     }
-    # Taken from the Job and its pods, for what was last written depends on when the operator last looked.
-    ended_at = situation.job.ended_at if situation.job else None
     started_at = to_timestamp(situation.started_at) if situation.started_at else None
     record = {
         **first_record(situation, attempt),
         "nodes_ready": f"{situation.pods_ready}/{situation.spec.nodes}",
         "start_time": situation.status.start_time or started_at,
-        "completion_time": to_timestamp(ended_at or situation.now),
+        "completion_time": to_timestamp(ended_at(situation)),
+        "next_attempt_time": None,
     }
     return Plan(why=why, status=with_findings(situation, final, **{**record, **fields}))

@@ -63,6 +63,7 @@ def _failed(standing: Standing, reason: Reason, message: str) -> Plan:
     findings = {
         ConditionType.ACCEPTED: Finding("False", reason, message),
         ConditionType.RUNNING: Finding("False", reason),
+        ConditionType.RESTARTING: Finding("False", reason),
         ConditionType.SUCCEEDED: Finding("False", reason),
         ConditionType.FAILED: Finding("True", reason, message),
     }

@@ -1,4 +1,4 @@
-"""Creates the objects of the first attempt and records it.
+"""Creates the objects of an attempt and records it.
 
 The attempt is recorded after its Job exists. A crash between the two leaves a Job that the next look finds by
 its owner's UID: creating it again answers AlreadyExists, which counts as success, and the record is made up
@@ -16,24 +16,29 @@ from trainingrun_operator.plan import Plan, Situation, Verify, with_findings
 FIRST_ATTEMPT = 1
 
 
-def start(situation: Situation) -> Plan | None:
-    """Objects and record of attempt 1, where there is no attempt yet."""
-    if situation.attempt is not None:
-        return None
+def start(situation: Situation, attempt: int) -> Plan:
+    """Objects and record of an attempt, the one after the latest."""
     if Verify.RUN not in situation.verified:
         # The index may hold a run from before its end, and starting a finished run again is not to be undone.
-        return Plan(why="no attempt in the index", verify=Verify.RUN)
+        return Plan(why=f"no attempt {attempt} in the index", verify=Verify.RUN)
+    if attempt > FIRST_ATTEMPT and Verify.PODS not in situation.verified:
+        # It may also miss pods that were created a moment ago, and two gangs must never run at once.
+        return Plan(why="no living pods in the index", verify=Verify.PODS)
+    findings = {
+        ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED),
+        ConditionType.RUNNING: Finding("False", Reason.AWAITING_PODS, "the pods are being created"),
+    }
+    if attempt == FIRST_ATTEMPT:
+        findings[ConditionType.RESTARTING] = Finding("False", Reason.NOT_YET)
     return Plan(
-        why=f"start attempt {FIRST_ATTEMPT}",
-        create=children(situation.run, situation.spec, FIRST_ATTEMPT, situation.trainer_image),
+        why=f"start attempt {attempt}",
+        create=children(situation.run, situation.spec, attempt, situation.trainer_image),
         status=with_findings(
             situation,
-            {
-                ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED),
-                ConditionType.RUNNING: Finding("False", Reason.AWAITING_PODS, "the pods are being created"),
-            },
-            **first_record(situation, FIRST_ATTEMPT),
+            findings,
+            **first_record(situation, attempt),
             nodes_ready=f"0/{situation.spec.nodes}",
+            next_attempt_time=None,
         ),
     )
 

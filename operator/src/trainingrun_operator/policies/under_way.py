@@ -11,6 +11,7 @@ from trainingrun_operator.policies.start import first_record
 from trainingrun_operator.policies.waiting import why_waiting
 from trainingrun_operator.times import to_timestamp
 
+RESTARTED = Finding("False", Reason.PODS_RUNNING)
 ACCEPTED = {ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED)}
 
 
@@ -23,7 +24,8 @@ def under_way(situation: Situation) -> Plan | None:
     fields = {
         **first_record(situation, job.attempt),
         "nodes_ready": f"{situation.pods_ready}/{nodes}",
-        "last_failure": first_failure(situation.spec, job.attempt, situation.pods, status.last_failure),
+        "last_failure": first_failure(situation.spec, job.attempt, situation.pods, status.last_failure)
+        or status.last_failure,
     }
     if status.phase == Phase.RUNNING:
         return _goes_on(situation, fields)
@@ -44,8 +46,8 @@ def _starts(situation: Situation, fields: Mapping[str, object]) -> Plan:
         why="all pods run",
         status=with_findings(
             situation,
-            {**ACCEPTED, ConditionType.RUNNING: running},
-            start_time=to_timestamp(situation.started_at or situation.now),
+            {**ACCEPTED, ConditionType.RUNNING: running, ConditionType.RESTARTING: RESTARTED},
+            start_time=situation.status.start_time or to_timestamp(situation.started_at or situation.now),
             **fields,
         ),
     )

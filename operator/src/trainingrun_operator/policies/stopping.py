@@ -1,0 +1,42 @@
+"""Carries out the decision to end an attempt: deletes its pods and its Job, waits, and concludes.
+
+The Job goes too, whatever its state: without it nothing brings a pod back, a queue gets its quota back, and
+the Job controller lets go of pods on nodes that no longer answer.
+"""
+
+from trainingrun_api.reasons import Reason
+from trainingrun_api.status import LastFailure, Stopping
+from trainingrun_operator.plan import Deletion, Plan, Situation
+from trainingrun_operator.policies.conclude import conclude
+from trainingrun_operator.policies.gone import farewell
+from trainingrun_operator.policies.last_words import last_words
+from trainingrun_operator.policies.outcomes import outcome_of
+
+STALLED_GRACE_SECONDS = 5
+"""What stands still writes no checkpoint."""
+
+
+def stopping(situation: Situation) -> Plan | None:
+    """The next step towards the end of an attempt that is being stopped."""
+    decision = situation.stopping
+    if decision is None or situation.between_attempts:
+        return None
+    job = situation.job
+    grace = STALLED_GRACE_SECONDS if decision.reason == Reason.STALLED else None
+    leaving = farewell(situation.pods, situation.spec.restart.node_lost_seconds, situation.now, grace)
+    if job is None and not any(pod.alive for pod in situation.pods):
+        failure = _failure(situation, decision)
+        return conclude(situation, failure, outcome_of(failure), last_words(situation))
+    return Plan(
+        why=f"attempt {decision.attempt} is being stopped: {decision.reason}",
+        status=situation.status.model_copy(update=last_words(situation)),
+        delete=(*leaving.delete, *((Deletion("Job", job.name, job.uid),) if job else ())),
+        requeue_after=leaving.recheck_after,
+    )
+
+
+def _failure(situation: Situation, decision: Stopping) -> LastFailure:
+    known = situation.status.last_failure
+    if known and (known.attempt, known.reason) == (decision.attempt, decision.reason):
+        return known
+    return LastFailure(attempt=decision.attempt, reason=decision.reason, message=decision.message)
