@@ -11,6 +11,11 @@ from trainingrun_operator.desired.volumes import volumes
 from trainingrun_operator.observed import Run
 from trainingrun_operator.plan import Image
 
+LOST_NODE_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+"""How the control plane marks nodes that do not answer.
+
+Source: https://kubernetes.io/docs/reference/labels-annotations-taints/#node-kubernetes-io-unreachable
+"""
 LAUNCHER = "trainingrun-launch"
 USER_ID = 1000
 """User, group and volume group of every pod; the trainer image is built for it."""
@@ -36,7 +41,7 @@ def pod_template(run: Run, spec: TrainingRunSpec, attempt: int, trainer_image: I
         },
         "containers": [_container(run, spec, attempt, trainer_image, mounts)],
         "volumes": pod_volumes,
-        **_scheduling(spec.pod),
+        **_scheduling(spec.pod, spec.restart.node_lost_seconds),
     }
     if spec.nodes > 1:
         pod["subdomain"] = names.service_name(run.name)
@@ -63,7 +68,10 @@ def _container(
         "image": image,
         **_program(run, spec),
         "env": torchrun_env(run, spec, attempt, image),
-        "ports": [{"name": names.METRICS_PORT_NAME, "containerPort": names.METRICS_PORT}],
+        "ports": [
+            {"name": names.METRICS_PORT_NAME, "containerPort": names.METRICS_PORT},
+            {"name": names.HEARTBEATS_PORT_NAME, "containerPort": names.HEARTBEATS_PORT},
+        ],
         "resources": _resources(spec.resources),
         "volumeMounts": mounts,
         "terminationMessagePath": names.TERMINATION_LOG,
@@ -98,11 +106,25 @@ def _annotations(spec: TrainingRunSpec) -> dict[str, str]:
     return annotations
 
 
-def _scheduling(options: PodOptions) -> dict[str, Any]:
+def _scheduling(options: PodOptions, node_lost_seconds: int) -> dict[str, Any]:
     fields = {
         "nodeSelector": options.node_selector,
-        "tolerations": [toleration.to_wire() for toleration in options.tolerations or ()],
+        "tolerations": _tolerations(options, node_lost_seconds),
         "priorityClassName": options.priority_class_name,
         "imagePullSecrets": [{"name": name} for name in options.image_pull_secrets or ()],
     }
     return {name: value for name, value in fields.items() if value}
+
+
+def _tolerations(options: PodOptions, node_lost_seconds: int) -> list[dict[str, Any]]:
+    """The user's own, and how long a lost node may take to come back, where he does not say himself.
+
+    Without these the API server gives every pod five minutes.
+    """
+    own = options.tolerations or ()
+    lost = [
+        {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": node_lost_seconds}
+        for key in LOST_NODE_TAINTS
+        if not any(t.key in (key, None) and t.effect in ("NoExecute", None) for t in own)
+    ]
+    return [*(toleration.to_wire() for toleration in own), *lost]

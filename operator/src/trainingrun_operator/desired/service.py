@@ -12,7 +12,7 @@ def service(run: Run) -> dict[str, Any]:
     pod.
 
     The labels hold the run's UID: a pod of an earlier run of that name may still be ending under the same
-    host name.
+    host name. One of an earlier attempt of this run is selected too, but its host name holds its own number.
     """
     return {
         "apiVersion": "v1",

@@ -40,9 +40,13 @@ def torchrun_env(run: Run, spec: TrainingRunSpec, attempt: int, image: str) -> l
         names.ENV_IMAGE: image,
         names.ENV_GPUS: str(spec.resources.gpus),
         names.ENV_METRICS_PORT: str(names.METRICS_PORT),
+        names.ENV_HEARTBEATS_PORT: str(names.HEARTBEATS_PORT),
     }
     if spec.checkpoints is not None:
         values[names.ENV_RUN_DIR] = names.run_directory(run.name, run.uid)
+        values[names.ENV_CHECKPOINT_SECONDS] = str(spec.checkpoints.every_seconds)
+        if spec.checkpoints.every_steps is not None:
+            values[names.ENV_CHECKPOINT_STEPS] = str(spec.checkpoints.every_steps)
     index = {"fieldRef": {"fieldPath": f"metadata.labels['{names.COMPLETION_INDEX_LABEL}']"}}
     return [
         {"name": "PET_NODE_RANK", "valueFrom": index},
