@@ -14,8 +14,12 @@ from trainingrun_api.status import MAX_METRICS, Best, Checkpoint, Count, Metric
 
 PEER_LOST = "PeerLost"
 """`error.type` of a rank that fell over another one's end: never the cause."""
+NCCL_TIMEOUT = "NcclTimeout"
+"""`error.type` of a rank whose collective ran into its time limit, NCCL's or gloo's."""
 MAX_BYTES = 4096
 """The kubelet cuts what is longer."""
+
+Outcome = Literal["completed", "failed", "interrupted"]
 
 
 class TerminationError(Report):
@@ -29,11 +33,14 @@ class TerminationError(Report):
 class TerminationMessage(Report):
     """How the pod's processes ended."""
 
-    outcome: Literal["completed", "failed", "interrupted"]
+    outcome: Outcome
     rank: Count | None = Field(None, description="Global rank that ended first, where one failed.")
     epochs: Count | None = Field(None, description="Epochs finished.")
     total_epochs: Count | None = Field(None, description="Epochs planned.")
     global_step: Count | None = Field(None, description="Optimizer steps taken.")
+    useful_seconds: Count | None = Field(
+        None, description="Seconds of training, validation and testing that are in the result."
+    )
     early_stopped: bool | None = None
     best: Best | None = None
     monitor: str | None = Field(None, description="Name of the monitored metric.")

@@ -99,10 +99,14 @@ class Launcher:
         """One process, to its end."""
         return self.start("trainingrun_trainer", config, *options).wait()
 
-    def launch(self, config: Mapping[str, Any], processes: int = 2) -> Running:
+    def launch(
+        self, config: Mapping[str, Any], processes: int = 2, environment: Mapping[str, str] | None = None
+    ) -> Running:
         """A pod's main process with some workers."""
         return self.start(
-            "trainingrun_trainer.launch", config, environment={"PET_NPROC_PER_NODE": str(processes)}
+            "trainingrun_trainer.launch",
+            config,
+            environment={"PET_NPROC_PER_NODE": str(processes), **(environment or {})},
         )
 
     def launch_pods(

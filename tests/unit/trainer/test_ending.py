@@ -10,7 +10,7 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from trainingrun_api.names import ENV_TERMINATION_LOG
 from trainingrun_api.termination import PEER_LOST, TerminationMessage
-from trainingrun_trainer import errors, launch, termination
+from trainingrun_trainer import agent, errors, termination
 from trainingrun_trainer.errors import BadConfig, BadData, Diverged, Interrupted
 
 
@@ -70,7 +70,7 @@ def test_the_first_error_decides(tmp_path: Path) -> None:
         1: failed(tmp_path, 1, 65, BadData("row 7", "Fill it."), seconds=3.5),
         2: failed(tmp_path, 2, 1, ValueError("later"), seconds=3.7),
     }
-    code, message = launch.explain(failures)
+    code, message = agent.explain(failures, [], now=9.0)
     assert code == 65
     assert message.rank == 1
     assert message.error is not None
@@ -85,7 +85,7 @@ def test_a_rank_that_left_no_error_is_explained_by_its_exit(
     tmp_path: Path, exitcode: int, code: int, kind: str
 ) -> None:
     failures = {0: failed(tmp_path, 0, 1, LOST, seconds=1.0), 1: failed(tmp_path, 1, exitcode)}
-    found, message = launch.explain(failures)
+    found, message = agent.explain(failures, [], now=9.0)
     assert found == code
     assert message.error is not None
     assert (message.rank, message.error.type) == (1, kind)

@@ -8,6 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from trainingrun_api import telemetry as names
 from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_trainer import heartbeat_page
+from trainingrun_trainer.heartbeat import Heartbeat, Heartbeats
 from trainingrun_trainer.metrics import MOST_NAMES
 from trainingrun_trainer.telemetry import BestEpoch, Telemetry
 
@@ -15,9 +17,11 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 
 def after_an_epoch() -> Telemetry:
-    telemetry = Telemetry()
-    telemetry.plan(epochs=5, steps=50, monitor="val_accuracy")
-    telemetry.step(10)
+    heartbeat = Heartbeat()
+    telemetry = Telemetry(heartbeat)
+    telemetry.resumed(5, exact=True, damaged=1)
+    telemetry.plan(epochs=5, steps=50, done=1, monitor="val_accuracy")
+    heartbeat.stepped(10)
     telemetry.waited(0.5)
     metrics = {"val_accuracy": 0.9, "train_loss": 0.4}
     metrics |= {f"val_recall_class_{number}": 0.1 for number in range(100)}
@@ -47,14 +51,15 @@ def served(telemetry: Telemetry) -> dict[tuple[str, tuple[str, ...]], float]:
 
 
 def test_exactly_one_phase_holds() -> None:
-    telemetry = Telemetry()
-    telemetry.enter(TrainerPhase.VALIDATING)
+    heartbeat = Heartbeat()
+    telemetry = Telemetry(heartbeat)
+    heartbeat.enter(TrainerPhase.VALIDATING)
     phases = {labels[0]: value for (name, labels), value in served(telemetry).items() if name == names.PHASE}
     assert phases == {phase.value: float(phase is TrainerPhase.VALIDATING) for phase in TrainerPhase}
 
 
 def test_what_is_not_known_yet_is_absent() -> None:
-    found = served(Telemetry())
+    found = served(Telemetry(Heartbeat()))
     assert (names.SECONDS_PER_EPOCH, ()) not in found
     assert (names.EPOCH, ()) not in found
 
@@ -77,10 +82,26 @@ def test_an_epoch_is_served_under_the_names_of_the_api() -> None:
         (f"{names.DATA_WAIT_SECONDS}_total", ()): 0.5,
         (f"{names.CHECKPOINT_SECONDS}_count", ()): 1,
         (names.LAST_CHECKPOINT_STEP, ()): 10,
+        (names.RESUMED_STEP, ()): 5,
+        (names.RESUME_EXACT, ()): 1,
+        (names.DAMAGED_CHECKPOINTS, ()): 1,
+        (f"{names.CHECKPOINT_FAILURES}_total", ()): 0,
+        (names.CHECKPOINT_BLOCKED, ()): 0,
+        (names.USEFUL_SECONDS, ()): 0,
     }
     assert {key: found.get(key) for key in expected} == expected
     assert found[names.HEARTBEAT, ()] > 0
     assert sum(name == names.METRIC for name, _ in found) == MOST_NAMES
+
+
+def test_a_checkpoint_is_blocked_until_one_is_written_again() -> None:
+    telemetry = Telemetry(Heartbeat())
+    blocked = []
+    for happens in (telemetry.checkpoint_failed, lambda: telemetry.checkpoint(0.1, 3)):
+        happens()
+        found = served(telemetry)
+        blocked.append((found[names.CHECKPOINT_BLOCKED, ()], found[f"{names.CHECKPOINT_FAILURES}_total", ()]))
+    assert blocked == [(1, 1), (0, 1)]
 
 
 def test_the_document_lists_every_metric_with_its_type_and_labels() -> None:
@@ -90,9 +111,11 @@ def test_the_document_lists_every_metric_with_its_type_and_labels() -> None:
             r"^\| `(trainer_\w+)` \| (\w+) \| (.*?)\|", DOCUMENT.read_text(), re.MULTILINE
         )
     }
+    page = heartbeat_page.text(Heartbeats(range(2)).read())
+    families = [*after_an_epoch().registry.collect(), *text_string_to_metric_families(page)]
     found = {
         family.name: (family.type, {label for sample in family.samples for label in sample.labels} - {"le"})
-        for family in after_an_epoch().registry.collect()
+        for family in families
     }
     assert documented == found
     assert documented.keys() == {

@@ -14,6 +14,7 @@ from trainingrun_trainer.accelerator import THREADS_VARIABLE, cpu_limit, threads
 from trainingrun_trainer.artifacts import RunDirectory
 from trainingrun_trainer.distributed import Ranks, leave
 from trainingrun_trainer.errors import BadConfig, TrainerError, exit_code
+from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.telemetry import Telemetry
 from trainingrun_trainer.training import Attempt
 
@@ -22,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run, and leave with the exit code and the message of docs/trainer-contract.md."""
     options = arguments.parser().parse_args(argv)
     ranks = Ranks.from_environment(os.environ)
+    heartbeat = Heartbeat.from_environment(os.environ, ranks.rank, ranks.local_rank)
     directory = RunDirectory(options.run_dir.absolute())
     attempt: Attempt | None = None
     logs.quiet_libraries()
@@ -29,7 +31,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         _open_log(directory, ranks)
         if THREADS_VARIABLE not in os.environ:
             torch.set_num_threads(threads(cpu_limit(), ranks.local_world_size))
-        attempt = Attempt(config.load(options.config, options.set), directory, ranks, Telemetry(), os.environ)
+        attempt = Attempt(
+            config.load(options.config, options.set),
+            directory,
+            ranks,
+            heartbeat,
+            Telemetry(heartbeat),
+            os.environ,
+        )
         attempt.stop.install()
         port = options.metrics_port or int(os.environ.get(names.ENV_METRICS_PORT, "0"))
         if attempt.leads and port:
@@ -39,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             message = attempt.message(TerminationMessage(outcome="completed"))
             directory.end(message.outcome)
             termination.write(message, os.environ)
-        attempt.telemetry.enter(TrainerPhase.FINISHED)
+        heartbeat.enter(TrainerPhase.FINISHED)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - reported, then the process ends
         _report(error, directory, ranks, attempt)
         leave(exit_code(error))

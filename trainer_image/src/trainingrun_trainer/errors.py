@@ -1,12 +1,12 @@
-"""Errors that end a training run, each with an exit code and advice for the run's status."""
+"""Errors that end a training run, each with an exit code and advice for the run's status.
+
+The pod's main process needs it before it imports torch, so torch's own errors are looked up on use.
+"""
 
 import errno
 
-import torch
-from torch import distributed
-
 from trainingrun_api import names
-from trainingrun_api.termination import PEER_LOST, TerminationError
+from trainingrun_api.termination import NCCL_TIMEOUT, PEER_LOST, TerminationError
 
 EXIT_CRASH = 1
 
@@ -47,12 +47,20 @@ class Interrupted(TrainerError):  # noqa: N818 - the word of the run's reason
     exit_code = names.EXIT_INTERRUPTED
 
 
+class Fenced(Interrupted):
+    """A later attempt has begun: this one may write nothing any more."""
+
+
 class Diverged(TrainerError):  # noqa: N818 - the word of the run's reason
     """The monitored metric is not a finite number."""
 
 
 STOPPED_ADVICE = "The pod was stopped from outside: start the run again."
+NCCL_TIMEOUT_ADVICE = "Look at what the other ranks did last, and at the network between the nodes."
 
+_TIMEOUT_SIGNS = ("collective operation timeout", "Timed out waiting", "Application timeout")
+"""What NCCL's watchdog and gloo say where a collective hangs; the pairs of a hung gloo rank are closed with
+the last one."""
 _PEER_LOST_SIGNS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo/transport")
 
 
@@ -69,6 +77,12 @@ def describe(error: BaseException) -> TerminationError:
     """The error in the words of the termination message."""
     if isinstance(error, TrainerError):
         return TerminationError(type=type(error).__name__, message=error.message, advice=error.advice)
+    if isinstance(error, RuntimeError) and any(sign in str(error) for sign in _TIMEOUT_SIGNS):
+        return TerminationError(
+            type=NCCL_TIMEOUT,
+            message=f"a collective of all ranks timed out: {_last_line(error)}",
+            advice=NCCL_TIMEOUT_ADVICE,
+        )
     if _is_peer_lost(error):
         return TerminationError(
             type=PEER_LOST,
@@ -81,13 +95,17 @@ def describe(error: BaseException) -> TerminationError:
 
 
 def _is_peer_lost(error: BaseException) -> bool:
+    from torch import distributed
+
     if isinstance(error, distributed.DistError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _PEER_LOST_SIGNS)
 
 
 def _advice(error: BaseException) -> str:
-    if isinstance(error, torch.OutOfMemoryError):
+    from torch import OutOfMemoryError
+
+    if isinstance(error, OutOfMemoryError):
         return "Lower data.batchSize or data.imageSize, or set precision to bf16-mixed."
     if isinstance(error, MemoryError):
         return "Raise resources.memory, or lower data.batchSize or data.numWorkers."

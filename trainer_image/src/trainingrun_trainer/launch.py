@@ -1,109 +1,70 @@
-"""`trainingrun-launch`: the main process of a training pod. torchrun in-process around `trainingrun-train`.
+"""`trainingrun-launch`: the main process of a training pod.
 
-torchrun itself exits 1 whatever its workers exit with. Here the first failure decides the exit code and the
-termination message, so that the operator learns the cause and not its echo in another rank.
+It is ready for SIGTERM and answers for its ranks' heartbeats before it imports what takes seconds: as process
+1 of a container it has no default action for a signal, so one that came too early would be lost, and with it
+the grace period.
 """
 
-import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-
-from torch.distributed import DistError
-from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
-from torch.distributed.run import parse_args
-from torch.distributed.run import run as torchrun
-
-from trainingrun_api import names
-from trainingrun_api.termination import PEER_LOST, TerminationError, TerminationMessage
-from trainingrun_trainer import arguments, termination
-from trainingrun_trainer.accelerator import THREADS_VARIABLE, cpu_limit, threads
-from trainingrun_trainer.errors import STOPPED_ADVICE, describe
+from collections.abc import Sequence
+from threading import Thread
+from types import FrameType
 
 PROCESSES_VARIABLE = "PET_NPROC_PER_NODE"
+NODE_RANK_VARIABLE = "PET_NODE_RANK"
 SIGNAL_EXIT_BASE = 128
 """A process that signal n ends has the exit code 128 + n in a shell and in a pod's status."""
-SIGNAL_ADVICE = {
-    signal.SIGKILL: "Most likely memory ran out: raise resources.memory, or lower data.batchSize or "
-    "data.numWorkers.",
-    signal.SIGBUS: "Most likely shared memory ran out: raise resources.sharedMemory.",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the workers of this pod, and leave with the exit code of the first that failed."""
+    signal.signal(signal.SIGTERM, _leave)
+    from trainingrun_api import names
+    from trainingrun_trainer import arguments, heartbeat, heartbeat_page
+
+    _stop_on_sigterm()
     passed_on = list(sys.argv[1:] if argv is None else argv)
     arguments.parser().parse_args(passed_on)
-    # torchrun's own lines repeat what the first failure says
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
     processes = int(os.environ.get(PROCESSES_VARIABLE, "1"))
-    os.environ.setdefault(THREADS_VARIABLE, str(threads(cpu_limit(), processes)))
-    try:
-        torchrun(parse_args(["--module", "trainingrun_trainer", *passed_on]))  # type: ignore[no-untyped-call]
-    except ChildFailedError as error:
-        code, message = explain(error.failures)
-        termination.write(message, os.environ)
-        sys.exit(code)
-    except DistError as error:  # the pods did not find each other
-        termination.write(TerminationMessage(outcome="failed", error=describe(error)), os.environ)
-        raise
-    except SignalException as error:
-        termination.write(
-            TerminationMessage(
-                outcome="interrupted",
-                error=TerminationError(
-                    type="Interrupted",
-                    message=f"stopped by {signal.Signals(error.sigval).name}",
-                    advice=STOPPED_ADVICE,
-                ),
-            ),
-            os.environ,
-        )
-        sys.exit(names.EXIT_INTERRUPTED)
+    first = int(os.environ.get(NODE_RANK_VARIABLE, "0")) * processes
+    heartbeats = heartbeat.Heartbeats(range(first, first + processes))
+    os.environ[heartbeat.FILE_VARIABLE] = heartbeats.path
+    if port := int(os.environ.get(names.ENV_HEARTBEATS_PORT, "0")):
+        heartbeat_page.serve(heartbeats, port)
+
+    from trainingrun_trainer import agent
+
+    agent.run(passed_on, processes, heartbeats)
 
 
-def explain(failures: Mapping[int, ProcessFailure]) -> tuple[int, TerminationMessage]:
-    """Exit code and message of the rank that failed first, out of the failed ones of this pod.
+def _leave(number: int, frame: FrameType | None) -> None:
+    os._exit(SIGNAL_EXIT_BASE + number)
 
-    Ranks that only lost their peers come last. A rank that a signal ended left no error file and comes first:
-    it had no time to notice anybody else's end.
+
+def _stop_on_sigterm() -> None:
+    """Leave with a message on SIGTERM, until torchrun has started the workers and takes the signal over.
+
+    A thread does it: Python's own handlers wait for the main thread, and that waits in torch for other pods,
+    for as long as a day.
     """
+    from trainingrun_trainer import termination
 
-    def order(rank: int) -> tuple[bool, float, int]:
-        failure = failures[rank]
-        reported = termination.from_error_file(failure.error_file_data)
-        if reported is None:
-            return False, 0.0 if failure.exitcode < 0 else float(failure.timestamp), rank
-        seconds, message = reported
-        return message.error is not None and message.error.type == PEER_LOST, seconds, rank
+    def wait_for_watch(number: int, frame: FrameType | None) -> None:
+        """Its presence says that torchrun has not taken over."""
 
-    rank = min(failures, key=order)
-    failure = failures[rank]
-    reported = termination.from_error_file(failure.error_file_data)
-    if reported is not None:
-        return failure.exitcode, reported[1]
-    return _exit_code(failure.exitcode), TerminationMessage(
-        outcome="failed", rank=rank, error=_unreported(failure)
-    )
+    def watch(descriptor: int) -> None:
+        while number := os.read(descriptor, 1)[0]:
+            if number == signal.SIGTERM and signal.getsignal(number) is wait_for_watch:
+                termination.write(termination.stopped(number), os.environ)
+                _leave(number, None)
 
-
-def _exit_code(exitcode: int) -> int:
-    return SIGNAL_EXIT_BASE - exitcode if exitcode < 0 else exitcode
-
-
-def _unreported(failure: ProcessFailure) -> TerminationError:
-    if failure.exitcode < 0:
-        number = signal.Signals(-failure.exitcode)
-        return TerminationError(
-            type=number.name, message=f"ended by {number.name}", advice=SIGNAL_ADVICE.get(number, "")
-        )
-    return TerminationError(
-        type="ExitCode",
-        message=f"exited with {failure.exitcode} and left no error",
-        advice="Read the pod's log.",
-    )
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    Thread(target=watch, args=(readable,), name="sigterm", daemon=True).start()
+    signal.signal(signal.SIGTERM, wait_for_watch)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.trainer.states import TrainerFn
 
 from trainingrun_api.status import Best, Checkpoint, Metric
 from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_trainer.artifacts import Record, RunDirectory, utc_now
 from trainingrun_trainer.checkpointing import LAST
+from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.metrics import is_better, most_telling
 from trainingrun_trainer.telemetry import BestEpoch, Telemetry
@@ -31,12 +31,13 @@ class SavedCheckpoint:
 
 
 class Progress(pl.Callback):
-    """Records epochs. Costs a few clock readings a step."""
+    """Records epochs. Costs a few clock readings a step. Lightning saves and restores its state."""
 
     def __init__(
         self,
         directory: RunDirectory,
         telemetry: Telemetry,
+        heartbeat: Heartbeat,
         *,
         monitor: str,
         train_images: int,
@@ -46,22 +47,47 @@ class Progress(pl.Callback):
         self.best: BestEpoch | None = None
         self._directory = directory
         self._telemetry = telemetry
+        self._heartbeat = heartbeat
         self._monitor = monitor
         self._train_images = train_images
         self._clock = clock
         self._total_epochs = 0
-        self._step = 0
+        self._phase_before_save = heartbeat.phase
         self._checkpoint: SavedCheckpoint | None = None
         self._scores: dict[str, float] = {}
-        self._fit_started = self._epoch_started = self._step_ended = self._training_ended = 0.0
+        self._started = self._epoch_started = self._step_ended = self._training_ended = clock()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a later attempt goes on from. Seconds are those that are in the result at this checkpoint."""
+        now = self._clock()
+        return {
+            "epochs": [dict(epoch) for epoch in self.epochs],
+            "best": self.best and {"value": self.best.value, "epoch": self.best.epoch},
+            "scores": self._scores,
+            "seconds": now - self._started,
+            "epoch_seconds": now - self._epoch_started,
+            "useful_seconds": self._heartbeat.useful_seconds,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        now = self._clock()
+        self.epochs = list(state_dict["epochs"])
+        self.best = BestEpoch(**state_dict["best"]) if state_dict["best"] else None
+        self._scores = state_dict["scores"]
+        # as if training had never stopped, so that the means over epochs are right
+        self._started = now - state_dict["seconds"]
+        self._epoch_started = now - state_dict["epoch_seconds"]
+        self._heartbeat.restore(state_dict["useful_seconds"])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._total_epochs = trainer.max_epochs or 0
         self._telemetry.plan(
-            epochs=self._total_epochs, steps=int(trainer.estimated_stepping_batches), monitor=self._monitor
+            epochs=self._total_epochs,
+            steps=int(trainer.estimated_stepping_batches),
+            done=len(self.epochs),
+            monitor=self._monitor,
         )
-        self._telemetry.enter(TrainerPhase.TRAINING)
-        self._fit_started = self._step_ended = self._clock()
+        self._step_ended = self._clock()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._epoch_started = self._step_ended = self._clock()
@@ -74,17 +100,10 @@ class Progress(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._step = trainer.global_step
-        self._telemetry.step(self._step)
         self._step_ended = self._clock()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        fitting = trainer.state.fn == TrainerFn.FITTING
         self._training_ended = self._clock()
-        self._telemetry.enter(TrainerPhase.VALIDATING if fitting else TrainerPhase.TESTING)
-
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._telemetry.enter(TrainerPhase.TESTING)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         now = self._clock()
@@ -113,7 +132,7 @@ class Progress(pl.Callback):
             metrics=scores,
             monitor=self._monitor,
             best=self.best,
-            seconds_per_epoch=(now - self._fit_started) / len(self.epochs),
+            seconds_per_epoch=(now - self._started) / len(self.epochs),
             samples_per_second=samples_per_second,
             learning_rate=learning_rate,
         )
@@ -140,13 +159,24 @@ class Progress(pl.Callback):
 
     def saving(self) -> None:
         """A checkpoint is about to be written."""
-        self._telemetry.enter(TrainerPhase.CHECKPOINTING)
+        self._phase_before_save = self._heartbeat.phase
+        self._heartbeat.enter(TrainerPhase.CHECKPOINTING)
+
+    def written(self) -> None:
+        """Some bytes of a checkpoint are on the volume."""
+        self._heartbeat.beat()
 
     def saved(self, seconds: float, step: int) -> None:
         """A checkpoint is complete."""
         self._checkpoint = SavedCheckpoint(step, len(self.epochs), utc_now())
         self._telemetry.checkpoint(seconds, step)
-        self._telemetry.enter(TrainerPhase.TRAINING)
+        self._heartbeat.saved(step)
+        self._heartbeat.enter(self._phase_before_save)
+
+    def not_saved(self) -> None:
+        """A checkpoint could not be written."""
+        self._telemetry.checkpoint_failed()
+        self._heartbeat.enter(self._phase_before_save)
 
     def tested(self, scores: dict[str, float]) -> None:
         """The best checkpoint has these scores on the test split."""
@@ -161,7 +191,8 @@ class Progress(pl.Callback):
             update={
                 "epochs": len(self.epochs),
                 "total_epochs": self._total_epochs,
-                "global_step": self._step,
+                "global_step": self._heartbeat.step,
+                "useful_seconds": int(self._heartbeat.useful_seconds),
                 "early_stopped": self.early_stopped if outcome.outcome == "completed" else None,
                 "monitor": self._monitor,
                 "best": self.best

@@ -1,13 +1,15 @@
 """What rank 0 serves to Prometheus and to the operator. Names and meanings: trainingrun_api.telemetry."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from trainingrun_api import telemetry as names
 from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.metrics import most_telling
 
 COUNTER_SUFFIX = "_total"
@@ -26,14 +28,18 @@ class BestEpoch:
 class Telemetry:
     """Gauges of one training process, served once `serve` was called."""
 
-    def __init__(self) -> None:
+    def __init__(self, heartbeat: Heartbeat) -> None:
         self.registry = CollectorRegistry()
         labels = ("split", "name")
         self._metric = self._gauge(names.METRIC, "Last value of a metric.", *labels)
         self._best = self._gauge(names.BEST_METRIC, "Best value of the monitored metric.", *labels)
         self._monitor = self._gauge(names.MONITOR, "1 for the monitored metric.", *labels)
-        self._phase = self._gauge(names.PHASE, "1 for what the trainer is doing.", "phase")
-        self._heartbeat = self._gauge(names.HEARTBEAT, "Unix time of the last step or change of phase.")
+        self._follow(names.HEARTBEAT, lambda: heartbeat.time)
+        self._follow(names.USEFUL_SECONDS, lambda: heartbeat.useful_seconds)
+        phases = self._gauge(names.PHASE, "1 for what the trainer is doing.", "phase")
+        for phase in TrainerPhase:
+            phases.labels(phase).set_function(partial(_holds, heartbeat, phase))
+        self._heartbeat = heartbeat
         self._single: dict[str, Gauge] = {}
         self._data_wait = Counter(
             names.DATA_WAIT_SECONDS.removesuffix(COUNTER_SUFFIX),
@@ -46,10 +52,16 @@ class Telemetry:
             buckets=CHECKPOINT_BUCKETS,
             registry=self.registry,
         )
-        self.enter(TrainerPhase.STARTING)
+        self._checkpoint_failures = Counter(
+            names.CHECKPOINT_FAILURES, "Checkpoints that could not be written.", registry=self.registry
+        )
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)
+
+    def _follow(self, name: str, value: Callable[[], float]) -> None:
+        """A gauge without labels that is read when somebody asks."""
+        self._gauge(name, name.replace("_", " ")).set_function(value)
 
     def _set(self, name: str, value: float) -> None:
         """Set a gauge without labels, which appears with its first value."""
@@ -61,24 +73,13 @@ class Telemetry:
         """Answer on all interfaces from a daemon thread."""
         start_http_server(port, registry=self.registry)
 
-    def enter(self, phase: TrainerPhase) -> None:
-        """Say what the trainer is doing now."""
-        for other in TrainerPhase:
-            self._phase.labels(other).set(other is phase)
-        self._heartbeat.set_to_current_time()
-
-    def plan(self, *, epochs: int, steps: int, monitor: str) -> None:
-        """Say how much is to be done at most."""
+    def plan(self, *, epochs: int, steps: int, done: int, monitor: str) -> None:
+        """Say how much is to be done at most, and how many epochs are done already."""
         self._set(names.EPOCHS_PLANNED, epochs)
         self._set(names.STEPS_PLANNED, steps)
-        self._set(names.EPOCH, 0)
-        self._set(names.GLOBAL_STEP, 0)
+        self._set(names.EPOCH, done)
+        self._follow(names.GLOBAL_STEP, lambda: self._heartbeat.step)
         self._monitor.labels(*split_and_name(monitor)).set(1)
-
-    def step(self, global_step: int) -> None:
-        """Say that an optimizer step was taken."""
-        self._set(names.GLOBAL_STEP, global_step)
-        self._heartbeat.set_to_current_time()
 
     def waited(self, seconds: float) -> None:
         """Add to the time spent waiting for batches."""
@@ -114,6 +115,22 @@ class Telemetry:
         self._checkpoint_seconds.observe(seconds)
         self._set(names.LAST_CHECKPOINT_STEP, step)
         self._set(names.LAST_CHECKPOINT_TIMESTAMP, time.time())
+        self._set(names.CHECKPOINT_BLOCKED, 0)
+
+    def checkpoint_failed(self) -> None:
+        """Say that a checkpoint that is due could not be written."""
+        self._checkpoint_failures.inc()
+        self._set(names.CHECKPOINT_BLOCKED, 1)
+
+    def resumed(self, step: int, *, exact: bool, damaged: int) -> None:
+        """Say from which checkpoint this attempt goes on; step 0 is a fresh start."""
+        self._set(names.RESUMED_STEP, step)
+        self._set(names.RESUME_EXACT, exact)
+        self._set(names.DAMAGED_CHECKPOINTS, damaged)
+
+
+def _holds(heartbeat: Heartbeat, phase: TrainerPhase) -> float:
+    return float(heartbeat.phase is phase)
 
 
 def split_and_name(metric: str) -> tuple[str, str]:

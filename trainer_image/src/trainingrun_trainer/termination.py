@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 import traceback
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 from trainingrun_api import names
 from trainingrun_api.termination import TerminationMessage
-from trainingrun_trainer.errors import Interrupted, describe
+from trainingrun_trainer.errors import STOPPED_ADVICE, Interrupted, describe
 
 TORCHELASTIC_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 TERMINATION = "termination"
@@ -31,13 +32,18 @@ def write(message: TerminationMessage, environment: Mapping[str, str]) -> None:
         path.write_bytes(message.encode())
 
 
-def failure(error: BaseException, rank: int) -> TerminationMessage:
+def failure(error: BaseException, rank: int | None) -> TerminationMessage:
     """The message of a process that an error ended."""
     return TerminationMessage(
         outcome="interrupted" if isinstance(error, Interrupted) else "failed",
         rank=rank,
         error=describe(error),
     )
+
+
+def stopped(number: signal.Signals | int, rank: int | None = None) -> TerminationMessage:
+    """The message where a signal ended the pod, or one rank before it could tell its peers."""
+    return failure(Interrupted(f"stopped by {signal.Signals(number).name}", STOPPED_ADVICE), rank)
 
 
 def report_failure(error: BaseException, message: TerminationMessage, environment: Mapping[str, str]) -> None:

@@ -32,10 +32,12 @@ from trainingrun_trainer.artifacts import RunDirectory, config_digest
 from trainingrun_trainer.data.module import ImageDataModule
 from trainingrun_trainer.data.preparation import PreparedData, agreed, check_ranks
 from trainingrun_trainer.distributed import Ranks, broadcast, on_each_node, process_group
+from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.interruption import StopOnSignal
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.metrics import mode
 from trainingrun_trainer.progress import Progress
+from trainingrun_trainer.pulse import Pulse
 from trainingrun_trainer.tasks import TASKS
 from trainingrun_trainer.telemetry import Telemetry
 
@@ -49,6 +51,7 @@ class Attempt:
     config: TrainingConfig
     directory: RunDirectory
     ranks: Ranks
+    heartbeat: Heartbeat
     telemetry: Telemetry
     environment: Mapping[str, str]
     progress: Progress | None = None
@@ -90,12 +93,13 @@ def run(attempt: Attempt) -> None:
     with tempfile.TemporaryDirectory(prefix="trainingrun-") as scratch, process_group(ranks, accelerator):
         if ranks.world_size > 1:
             LOGGER.info("joined the process group as rank %d of %d", ranks.rank, ranks.world_size)
-        attempt.telemetry.enter(TrainerPhase.PREPARING_DATA)
+        attempt.heartbeat.enter(TrainerPhase.PREPARING_DATA)
         prepared = on_each_node(ranks, lambda: _prepare(config, Path(scratch)))
         agreed(prepared)
         data = prepared[ranks.node]
         check_ranks(data, ranks.world_size)
         _record_start(attempt, data)
+        attempt.heartbeat.enter(TrainerPhase.WARMING_UP)
         _train(attempt, data, accelerator)
 
 
@@ -118,6 +122,7 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> No
         attempt.progress = Progress(
             directory,
             attempt.telemetry,
+            attempt.heartbeat,
             monitor=config.monitor,
             train_images=len(data.metadata.splits["train"]),
         )
@@ -128,7 +133,7 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> No
     trainer.fit(module, datamodule=loaders)
     training_time = time.monotonic() - started
 
-    attempt.telemetry.enter(TrainerPhase.TESTING)
+    attempt.heartbeat.enter(TrainerPhase.TESTING)
     scores = _evaluate_best(attempt, trainer, module, loaders, has_test="test" in data.metadata.splits)
     if attempt.progress:
         _write_results(attempt, attempt.progress, module, scores, training_time)
@@ -137,6 +142,7 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> No
 def _trainer(attempt: Attempt, accelerator: Accelerator) -> pl.Trainer:
     config, ranks, directory = attempt.config, attempt.ranks, attempt.directory
     callbacks: list[pl.Callback] = [
+        Pulse(attempt.heartbeat),
         attempt.stop,
         *checkpointing.callbacks(directory.checkpoints, config.monitor),
     ]

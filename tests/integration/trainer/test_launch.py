@@ -1,0 +1,98 @@
+"""The main process of a pod is there for signals and for questions before, while and after its ranks run."""
+
+import os
+import signal
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.integration.trainer.conftest import Launcher, Running, free_port
+from tests.integration.trainer.test_failures import wait_for_epoch, workers
+from trainingrun_api import telemetry
+from trainingrun_api.names import ENV_HEARTBEATS_PORT, EXIT_INTERRUPTED
+
+PATIENCE = 240.0
+
+
+def page(port: int) -> dict[tuple[str, ...], float]:
+    """What the main process says of its ranks."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+        text = answer.read().decode()
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def wait_until(running: Running, holds: Callable[[], bool]) -> None:
+    deadline = monotonic() + PATIENCE
+    while monotonic() < deadline:
+        try:
+            if holds():
+                return
+        except urllib.error.URLError:
+            pass
+        assert running.process.poll() is None, running.wait().output
+        sleep(0.05)
+    pytest.fail("it never came to hold")
+
+
+def is_interrupted(running: Running) -> None:
+    ended = running.wait(60)
+    assert ended.exit_code == EXIT_INTERRUPTED, ended.output
+    assert ended.message is not None
+    assert ended.message.outcome == "interrupted"
+    assert ended.message.error is not None
+    assert ended.message.error.type == "Interrupted"
+
+
+def test_sigterm_before_torch_is_imported_ends_the_pod(launcher: Launcher, digits: dict[str, Any]) -> None:
+    port = free_port()
+    running = launcher.launch_pods(digits, pods=1, environment={ENV_HEARTBEATS_PORT: str(port)})[0]
+    wait_until(running, lambda: bool(page(port)))
+    running.process.terminate()
+    is_interrupted(running)
+
+
+def test_sigterm_ends_a_pod_that_waits_for_another(launcher: Launcher, digits: dict[str, Any]) -> None:
+    port = free_port()
+    running = launcher.launch_pods(digits, pods=2, started=1, environment={"PET_MASTER_PORT": str(port)})[0]
+
+    def torchrun_waits() -> bool:
+        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            return True
+        return False
+
+    wait_until(running, torchrun_waits)
+    running.process.terminate()
+    is_interrupted(running)
+
+
+def test_the_page_answers_while_all_ranks_are_stopped_and_shows_their_silence(
+    launcher: Launcher, digits: dict[str, Any]
+) -> None:
+    port = free_port()
+    running = launcher.launch(digits | {"maxEpochs": 100}, environment={ENV_HEARTBEATS_PORT: str(port)})
+    wait_for_epoch(running)
+    stopped = workers(running)
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    first = page(port)
+    sleep(2)  # the time in which a rank that runs takes steps
+    second = page(port)
+    assert first == second
+    assert {key[1] for key in first if key[0] == telemetry.RANK_HEARTBEAT} == {"0", "1"}
+    assert min(first[telemetry.RANK_GLOBAL_STEP, rank] for rank in "01") > 0
+    for process in stopped:
+        os.kill(process, signal.SIGCONT)
+    wait_until(running, lambda: page(port) != second)
+    running.process.terminate()
+    is_interrupted(running)

@@ -1,0 +1,132 @@
+"""What a rank says of itself reaches the pod's main process, and its useful time is counted exactly."""
+
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from itertools import pairwise
+from time import time
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from trainingrun_api import telemetry as names
+from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_trainer import heartbeat_page
+from trainingrun_trainer.heartbeat import FILE_VARIABLE, Heartbeat, Heartbeats
+
+RANK = """
+import os
+from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_trainer.heartbeat import Heartbeat
+
+heartbeat = Heartbeat.from_environment(os.environ, rank=5, local_rank=1)
+heartbeat.enter(TrainerPhase.VALIDATING)
+heartbeat.stepped(7)
+heartbeat.saved(6)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture
+def page() -> Iterator[tuple[Heartbeats, str]]:
+    heartbeats = Heartbeats(range(4, 6))
+    server = heartbeat_page.serve(heartbeats, 0)
+    yield heartbeats, f"http://127.0.0.1:{server.server_port}/metrics"
+    server.shutdown()
+    server.server_close()
+
+
+def test_ranks_that_have_not_begun_are_starting() -> None:
+    before = time()
+    beats = Heartbeats(range(4, 6)).read()
+    assert [(beat.rank, beat.step, beat.phase, beat.checkpoint) for beat in beats] == [
+        (4, 0, TrainerPhase.STARTING, None),
+        (5, 0, TrainerPhase.STARTING, None),
+    ]
+    assert all(before <= beat.time <= time() for beat in beats)
+
+
+def test_what_a_killed_rank_did_last_can_be_read() -> None:
+    heartbeats = Heartbeats(range(4, 6))
+    subprocess.run([sys.executable, "-c", RANK], env={FILE_VARIABLE: heartbeats.path}, check=False)
+    first, second = heartbeats.read()
+    assert (first.rank, first.phase) == (4, TrainerPhase.STARTING)
+    assert (second.rank, second.step, second.phase, second.checkpoint) == (5, 7, TrainerPhase.VALIDATING, 6)
+
+
+def test_each_beat_moves_the_time() -> None:
+    heartbeat = Heartbeat()
+    times = [heartbeat.time]
+    for happens in (
+        heartbeat.beat,
+        lambda: heartbeat.stepped(1),
+        lambda: heartbeat.saved(1),
+        lambda: heartbeat.enter(TrainerPhase.TRAINING),
+    ):
+        heartbeat.time = 0.0
+        happens()
+        times.append(heartbeat.time)
+    assert all(earlier <= later for earlier, later in pairwise(times))
+
+
+def test_without_a_main_process_a_rank_beats_for_itself() -> None:
+    heartbeat = Heartbeat.from_environment({}, rank=3, local_rank=1)
+    heartbeat.stepped(4)
+    assert heartbeat.step == 4
+
+
+def test_the_page_is_prometheus_text(page: tuple[Heartbeats, str]) -> None:
+    heartbeats, address = page
+    rank = Heartbeat.from_environment({FILE_VARIABLE: heartbeats.path}, rank=5, local_rank=1)
+    rank.enter(TrainerPhase.TRAINING)
+    rank.stepped(12)
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        content = answer.read().decode()
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(content)
+        for sample in family.samples
+    }
+    assert found[names.RANK_GLOBAL_STEP, "4"] == 0
+    assert found[names.RANK_GLOBAL_STEP, "5"] == 12
+    assert found[names.RANK_HEARTBEAT, "5"] == pytest.approx(rank.time, abs=0.001)
+    assert {phase: found[names.RANK_PHASE, "5", phase] for phase in TrainerPhase} == {
+        phase: float(phase is TrainerPhase.TRAINING) for phase in TrainerPhase
+    }
+
+
+def test_useful_are_training_validation_and_testing() -> None:
+    now = [100.0]
+    heartbeat = Heartbeat(clock=lambda: now[0])
+    useful = []
+    for phase, seconds in (
+        (TrainerPhase.PREPARING_DATA, 50),
+        (TrainerPhase.WARMING_UP, 20),
+        (TrainerPhase.TRAINING, 10),
+        (TrainerPhase.CHECKPOINTING, 5),
+        (TrainerPhase.TRAINING, 3),
+        (TrainerPhase.VALIDATING, 2),
+        (TrainerPhase.TESTING, 1),
+        (TrainerPhase.FINISHED, 30),
+    ):
+        heartbeat.enter(phase)
+        now[0] += seconds
+        useful.append(heartbeat.useful_seconds)
+    assert useful == [0, 0, 10, 10, 13, 15, 16, 16]
+
+
+def test_useful_seconds_go_on_from_a_checkpoint_and_lost_ones_are_not_counted() -> None:
+    now = [0.0]
+    heartbeat = Heartbeat(clock=lambda: now[0])
+    heartbeat.enter(TrainerPhase.TRAINING)
+    now[0] = 10
+    in_checkpoint = heartbeat.useful_seconds
+    now[0] = 17  # lost: the process dies here
+
+    later = Heartbeat(clock=lambda: now[0])
+    now[0] = 30
+    later.restore(in_checkpoint)
+    later.enter(TrainerPhase.TRAINING)
+    now[0] = 32
+    assert later.useful_seconds == 12

@@ -1,0 +1,131 @@
+"""torchrun in-process around `trainingrun-train`, and what its end means.
+
+torchrun itself exits 1 whatever its workers exit with. Here the first failure decides the exit code and the
+termination message, so that the operator learns the cause and not its echo in another rank.
+"""
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from torch.distributed import DistError
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.run import parse_args
+from torch.distributed.run import run as torchrun
+
+from trainingrun_api import names
+from trainingrun_api.status import Checkpoint
+from trainingrun_api.termination import NCCL_TIMEOUT, PEER_LOST, TerminationError, TerminationMessage
+from trainingrun_trainer import termination
+from trainingrun_trainer.accelerator import THREADS_VARIABLE, cpu_limit, threads
+from trainingrun_trainer.errors import NCCL_TIMEOUT_ADVICE, describe
+from trainingrun_trainer.heartbeat import Beat, Heartbeats
+from trainingrun_trainer.launch import SIGNAL_EXIT_BASE
+
+SIGNAL_ADVICE = {
+    signal.SIGKILL: "Most likely memory ran out: raise resources.memory, or lower data.batchSize or "
+    "data.numWorkers.",
+    signal.SIGBUS: "Most likely shared memory ran out: raise resources.sharedMemory.",
+}
+WATCHDOG_SECONDS = 300.0
+"""A rank that aborts after so long without a movement was ended by NCCL's watchdog, which leaves no error
+file. Its own limit is 10 minutes or more."""
+
+
+def run(arguments: Sequence[str], processes: int, heartbeats: Heartbeats) -> None:
+    """Run the workers to their end, and leave with the exit code of the first that failed."""
+    # torchrun's own lines repeat what the first failure says
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
+    os.environ.setdefault(THREADS_VARIABLE, str(threads(cpu_limit(), processes)))
+    try:
+        torchrun(parse_args(["--module", "trainingrun_trainer", *arguments]))  # type: ignore[no-untyped-call]
+    except ChildFailedError as error:
+        code, message = explain(error.failures, heartbeats.read(), time.time())
+        termination.write(message, os.environ)
+        sys.exit(code)
+    except DistError as error:  # the pods did not find each other
+        termination.write(TerminationMessage(outcome="failed", error=describe(error)), os.environ)
+        raise
+    except SignalException as error:
+        termination.write(completed(termination.stopped(error.sigval), heartbeats.read()), os.environ)
+        sys.exit(names.EXIT_INTERRUPTED)
+
+
+def explain(
+    failures: Mapping[int, ProcessFailure], beats: Sequence[Beat], now: float
+) -> tuple[int, TerminationMessage]:
+    """Exit code and message of the rank that failed first, out of the failed ones of this pod.
+
+    torchrun stops the others after the first failure, so those that SIGTERM ended come late, and those that
+    only lost their peers come last.
+
+    Args:
+        failures: by global rank.
+        beats: the last movements of this pod's ranks.
+        now: Unix time, shortly after the first failure.
+    """
+
+    def order(rank: int) -> tuple[int, float, int]:
+        failure = failures[rank]
+        reported = termination.from_error_file(failure.error_file_data)
+        if reported is None:
+            # whole seconds, so a rank that a signal ended comes before those that noticed within the second
+            return int(failure.exitcode == -signal.SIGTERM), float(failure.timestamp), rank
+        seconds, message = reported
+        echo = message.error is not None and message.error.type == PEER_LOST
+        return 2 * int(echo), seconds, rank
+
+    rank = min(failures, key=order)
+    failure = failures[rank]
+    reported = termination.from_error_file(failure.error_file_data)
+    message = reported[1] if reported is not None else unreported(failure, _silence(rank, beats, now), rank)
+    return _exit_code(failure.exitcode), completed(message, beats)
+
+
+def completed(message: TerminationMessage, beats: Sequence[Beat]) -> TerminationMessage:
+    """The message with the steps that its rank, or the furthest of the pod, took and saved, where it lacks
+    them."""
+    steps = [beat.step for beat in beats if message.rank in (None, beat.rank)]
+    saved = [beat.checkpoint for beat in beats if beat.checkpoint is not None]
+    return message.model_copy(
+        update={
+            "global_step": max(steps, default=None) if message.global_step is None else message.global_step,
+            "checkpoint": message.checkpoint or (Checkpoint(step=max(saved)) if saved else None),
+        }
+    )
+
+
+def unreported(failure: ProcessFailure, silent_seconds: float, rank: int) -> TerminationMessage:
+    """The message of a rank that left no error, by its exit code."""
+    if failure.exitcode == -signal.SIGTERM:  # before it could tell its peers
+        return termination.stopped(signal.SIGTERM, rank)
+    if failure.exitcode == -signal.SIGABRT and silent_seconds >= WATCHDOG_SECONDS:
+        error = TerminationError(
+            type=NCCL_TIMEOUT,
+            message=f"aborted after {silent_seconds:.0f} s without progress, as NCCL's watchdog does",
+            advice=NCCL_TIMEOUT_ADVICE,
+        )
+    elif failure.exitcode < 0:
+        number = signal.Signals(-failure.exitcode)
+        error = TerminationError(
+            type=number.name, message=f"ended by {number.name}", advice=SIGNAL_ADVICE.get(number, "")
+        )
+    else:
+        error = TerminationError(
+            type="ExitCode",
+            message=f"exited with {failure.exitcode} and left no error",
+            advice="Read the pod's log.",
+        )
+    return TerminationMessage(outcome="failed", rank=rank, error=error)
+
+
+def _silence(rank: int, beats: Sequence[Beat], now: float) -> float:
+    return now - max((beat.time for beat in beats if beat.rank == rank), default=now)
+
+
+def _exit_code(exitcode: int) -> int:
+    return SIGNAL_EXIT_BASE - exitcode if exitcode < 0 else exitcode

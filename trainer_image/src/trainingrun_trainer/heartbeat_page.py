@@ -1,0 +1,54 @@
+"""The heartbeats of a pod's ranks as a page of Prometheus text, served by the pod's main process.
+
+The operator asks for it when a run seems to stand still, to name the ranks that are silent. The standard
+library alone serves it: it must answer before torch is imported, and while every rank hangs.
+"""
+
+import threading
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from trainingrun_api import telemetry as names
+from trainingrun_trainer.heartbeat import PHASES, Beat, Heartbeats
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def text(beats: Sequence[Beat]) -> str:
+    """The page. Metrics: docs/metrics.md."""
+    lines = []
+    for name, values in (
+        (names.RANK_HEARTBEAT, [(f'rank="{beat.rank}"', f"{beat.time:.3f}") for beat in beats]),
+        (names.RANK_GLOBAL_STEP, [(f'rank="{beat.rank}"', f"{beat.step}") for beat in beats]),
+        (
+            names.RANK_PHASE,
+            [
+                (f'rank="{beat.rank}",phase="{phase}"', f"{int(phase is beat.phase)}")
+                for beat in beats
+                for phase in PHASES
+            ],
+        ),
+    ):
+        lines.append(f"# TYPE {name} gauge")
+        lines += [f"{name}{{{labels}}} {value}" for labels, value in values]
+    return "\n".join(lines) + "\n"
+
+
+def serve(heartbeats: Heartbeats, port: int) -> ThreadingHTTPServer:
+    """Answer on all interfaces from a daemon thread, whatever path is asked for."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = text(heartbeats.read()).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", CONTENT_TYPE)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """A request is no news."""
+
+    server = ThreadingHTTPServer(("", port), Page)
+    threading.Thread(target=server.serve_forever, name="heartbeats", daemon=True).start()
+    return server
