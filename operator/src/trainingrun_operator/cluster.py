@@ -67,6 +67,7 @@ class Resource:
 RUNS = Resource(names.API_VERSION, names.PLURAL)
 JOBS = Resource("batch/v1", "jobs")
 PODS = Resource("v1", "pods")
+WORKLOADS = Resource("kueue.x-k8s.io/v1beta2", "workloads")
 RESOURCES = {
     names.KIND: RUNS,
     "Job": JOBS,

@@ -12,13 +12,14 @@ from trainingrun_operator.policies.between import between
 from trainingrun_operator.policies.finished import finished
 from trainingrun_operator.policies.lost import lost
 from trainingrun_operator.policies.node_lost import node_lost
+from trainingrun_operator.policies.queue import queue
 from trainingrun_operator.policies.settled import settled
 from trainingrun_operator.policies.stopping import stopping
 from trainingrun_operator.policies.under_way import under_way
 
 Policy = Callable[[Situation], Plan | None]
 
-POLICIES: tuple[Policy, ...] = (settled, between, stopping, lost, finished, node_lost, under_way)
+POLICIES: tuple[Policy, ...] = (settled, between, stopping, lost, queue, finished, node_lost, under_way)
 
 
 def decide(situation: Situation) -> Plan:

@@ -78,6 +78,11 @@ def _registry(informer: Informer, add: Add, problems: Callable[[], list[str]]) -
         run = run_from(body)
         return {run.key: run}
 
+    @kopf.index(*RUNS, id="project_index", registry=registry)
+    async def index_project(body: kopf.Body, **_: Any) -> dict[Key, Run]:
+        run = run_from(body)
+        return {run.project: run} if run.project else {}
+
     @kopf.index(*JOBS, id="job_index", registry=registry)
     async def index_job(body: kopf.Body, **_: Any) -> dict[Key, Job]:
         return {_run_key(body): job_from(body)}
@@ -91,6 +96,7 @@ def _registry(informer: Informer, add: Add, problems: Callable[[], list[str]]) -
         informer.runs = indices["run_index"]
         informer.jobs = indices["job_index"]
         informer.pods = indices["pod_index"]
+        informer.projects = indices["project_index"]
 
     @kopf.on.event(*RUNS, registry=registry)
     async def on_run(body: kopf.Body, **_: Any) -> None:

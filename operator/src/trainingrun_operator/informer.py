@@ -31,6 +31,8 @@ class Informer:
     runs: Index[Run] = field(default_factory=dict)
     jobs: Index[Job] = field(default_factory=dict)
     pods: Index[Pod] = field(default_factory=dict)
+    projects: Index[Run] = field(default_factory=dict)
+    """The runs again, by namespace and project."""
     ghosts: set[str] = field(default_factory=set)
     """UIDs in an index of objects that no longer exist."""
 
@@ -41,6 +43,18 @@ class Informer:
             return None
         newest = max(runs, key=lambda run: run.created)
         return View(newest, tuple(self._real(self.jobs, key)), tuple(self._real(self.pods, key)))
+
+    def rivals(self, run: Run) -> tuple[View, ...]:
+        """The other runs of its project, with their Jobs."""
+        project = run.project
+        others = (
+            (other for other in self._real(self.projects, project) if other.uid != run.uid) if project else ()
+        )
+        return tuple(View(other, tuple(self._real(self.jobs, other.key))) for other in others)
+
+    def members(self, project: Key) -> list[Key]:
+        """The runs of a project, given its namespace and name."""
+        return [run.key for run in self._real(self.projects, project)]
 
     def run_keys(self) -> list[Key]:
         """All runs, and runs that only have children left."""

@@ -41,6 +41,12 @@ class Run:
         """Where the work queue files it."""
         return self.namespace, self.name
 
+    @property
+    def project(self) -> Key | None:
+        """Namespace and name of the project that it belongs to."""
+        name = self.spec.get("project")
+        return (self.namespace, name) if name else None
+
 
 class JobState(StrEnum):
     """Whether a Job has ended; both ends are final."""
@@ -236,7 +242,7 @@ def pod_from(body: Raw) -> Pod:
         ip=status.get("podIP", ""),
         phase=status.get("phase", "Pending"),
         created=from_timestamp(meta["creationTimestamp"]) or _EPOCH,
-        unschedulable=_condition(status, "PodScheduled", "False"),
+        unschedulable=_unschedulable(status),
         waiting=_waiting(container),
         started_at=_started_at(container),
         exit=_exit(container),
@@ -282,6 +288,12 @@ def _condition(status: Raw, kind: str, value: str) -> Trouble | None:
         if condition["type"] == kind and condition["status"] == value:
             return Trouble(condition.get("reason", ""), condition.get("message", ""))
     return None
+
+
+def _unschedulable(status: Raw) -> Trouble | None:
+    verdict = _condition(status, "PodScheduled", "False")
+    # Whoever put a gate on the pod, such as a queue, has not let the scheduler look at it.
+    return None if verdict and verdict.reason == "SchedulingGated" else verdict
 
 
 def _waiting(container: Raw) -> Trouble | None:

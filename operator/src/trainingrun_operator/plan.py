@@ -11,6 +11,7 @@ from trainingrun_api import TrainingRunSpec, TrainingRunStatus
 from trainingrun_api.reasons import ConditionType
 from trainingrun_api.status import Stopping
 from trainingrun_operator.conditions import Finding, phase_of, updated
+from trainingrun_operator.kueue import Workload
 from trainingrun_operator.observed import Children, Job, Pod, Run
 from trainingrun_operator.scrape import Scrape
 
@@ -33,6 +34,21 @@ class Verify(StrEnum):
     """The Job of the current attempt."""
     PODS = "pods"
     """The pods of all attempts."""
+    WORKLOAD = "workload"
+    """What Kueue says of the Job; the index does not hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """The run of the same project that goes first."""
+
+    name: str
+    doing: str
+    """What it is doing, in a word or two."""
+    holds: bool
+    """Whether it holds the project, or is only about to."""
+    place: int
+    """Place among those that wait, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,10 @@ class Situation(Standing):
     scrape: Scrape | None
     """What the trainer last said of its progress."""
     trainer_image: Image
+    ahead: Ahead | None = None
+    """Which run of the project must be waited for before an attempt may start."""
+    workload: Workload | None = None
+    """What Kueue says of the Job, as far as it was asked and can be read."""
     verified: frozenset[Verify] = frozenset()
     """What was read from the API server for this decision, not from the index."""
 

@@ -7,7 +7,7 @@ as long as each run is in one thread at a time.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -28,13 +28,15 @@ from trainingrun_operator.errors import (
     RefusedError,
     UnavailableError,
 )
-from trainingrun_operator.observed import Run, View, controller_uid, job_from, pod_from, run_from
+from trainingrun_operator.observed import Key, Run, View, controller_uid, job_from, pod_from, run_from
 from trainingrun_operator.ownership import contest
 from trainingrun_operator.plan import Image, Manifest, Plan, Situation, Standing, Verify
 from trainingrun_operator.policies.refused import refused, unreadable
 from trainingrun_operator.policies.settled import settled
+from trainingrun_operator.projects import Projects
 from trainingrun_operator.scrape import Scrape
 from trainingrun_operator.times import seconds_between
+from trainingrun_operator.workloads import Workloads
 
 OUTDATED_SECONDS = 1.0
 """When to look again after a decision turned out to rest on an outdated index entry."""
@@ -49,6 +51,8 @@ class Outcome:
     status: TrainingRunStatus
     requeue_after: float | None = None
     """Seconds after which to look again although nothing may have changed."""
+    freed: Key | None = None
+    """Namespace and name of the project that the run held until now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +84,19 @@ class Reconciler:
         self._now = now
         self._reporter = reporter
         self._written: dict[str, _Written] = {}
+        self._projects = Projects()
+        self._workloads = Workloads(cluster)
 
-    def reconcile(self, view: View, scrape: Scrape | None = None) -> Outcome:
-        """One step of a run.
+    def reconcile(self, view: View, scrape: Scrape | None = None, rivals: Iterable[View] = ()) -> Outcome:
+        """One step of a run; `rivals` are the others of its project.
 
         Raises ApiError, UnavailableError and pydantic.ValidationError (a status of another version of the
         API).
         """
-        view = replace(view, run=self._latest(view.run))
+        outcome = self._step(replace(view, run=self._latest(view.run)), scrape, rivals)
+        return replace(outcome, freed=self._projects.let_go(self._known(view)))
+
+    def _step(self, view: View, scrape: Scrape | None, rivals: Iterable[View]) -> Outcome:
         standing = Standing(run=view.run, status=_status(view.run), now=self._now())
         try:
             spec = TrainingRunSpec.model_validate(view.run.spec)
@@ -104,6 +113,7 @@ class Reconciler:
             scrape=scrape,
             now=standing.now,
             trainer_image=self._trainer_image,
+            ahead=self._projects.ahead(view, [self._known(rival) for rival in rivals]),
         )
         plan = decide(situation)
         while plan.verify:
@@ -119,12 +129,20 @@ class Reconciler:
             plan = refused(situation, error)
         return self._finish(situation, plan)
 
-    def forget(self, uid: str) -> None:
-        """Drops what is remembered of a run that no longer exists."""
+    def forget(self, uid: str) -> Key | None:
+        """Drops what is remembered of a run that no longer exists; the project that it held."""
         self._written.pop(uid, None)
+        self._workloads.forget(uid)
+        return self._projects.forget(uid)
+
+    def _known(self, view: View) -> View:
+        """The same with the run as this process last wrote it, as long as the index shows it from before."""
+        written = self._written.get(view.run.uid)
+        outdated = written and view.run.resource_version in written.outdated
+        return replace(view, run=written.run) if written and outdated else view
 
     def _latest(self, run: Run) -> Run:
-        """The run as this process last wrote it, as long as the index shows it from before."""
+        """As `_known`, for the run in hand, which no other thread has."""
         written = self._written.get(run.uid)
         if written and run.resource_version in written.outdated:
             return written.run
@@ -144,6 +162,9 @@ class Reconciler:
                 return None
             fresh = run_from(body)
             return replace(situation, run=fresh, status=_status(fresh), verified=checked)
+        if what == Verify.WORKLOAD:
+            told = self._workloads.ask(situation)
+            return replace(situation, workload=told, verified=checked)
         view = View(run, situation.children.jobs, situation.children.pods)
         if what == Verify.PODS:
             found = self._cluster.find(PODS, run.namespace, f"{names.UID_LABEL}={run.uid}")

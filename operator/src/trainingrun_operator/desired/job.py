@@ -21,10 +21,15 @@ def job(run: Run, spec: TrainingRunSpec, attempt: int, trainer_image: Image) -> 
         "metadata": {
             "name": names.job_name(run.name, attempt),
             "namespace": run.namespace,
-            "labels": attempt_labels(run, attempt),
+            "labels": {
+                **attempt_labels(run, attempt),
+                **({names.QUEUE_LABEL: spec.queue} if spec.queue else {}),
+            },
             "ownerReferences": [owner(run)],
         },
         "spec": {
+            # Whoever manages the queue starts it; a Job that it finds running it would stop.
+            **({"suspend": True} if spec.queue else {}),
             "completionMode": "Indexed",
             "completions": spec.nodes,
             "parallelism": spec.nodes,

@@ -12,6 +12,7 @@ from trainingrun_operator.conditions import Finding
 from trainingrun_operator.plan import Plan, Situation, with_findings
 from trainingrun_operator.policies.gone import farewell
 from trainingrun_operator.policies.outcome import failed
+from trainingrun_operator.policies.project import project
 from trainingrun_operator.policies.start import start
 from trainingrun_operator.times import from_timestamp
 
@@ -78,4 +79,4 @@ def held(situation: Situation, reason: Reason, message: str) -> TrainingRunStatu
     return with_findings(situation, {ConditionType.RUNNING: Finding("False", reason, message)})
 
 
-GATES: tuple[Gate, ...] = (ending_pods, numbers_used_up, backing_off)
+GATES: tuple[Gate, ...] = (numbers_used_up, project, ending_pods, backing_off)

@@ -15,6 +15,7 @@ from trainingrun_operator.plan import Plan, Situation, with_findings
 from trainingrun_operator.policies.budget import backoff, charged, fruitless, refilled
 from trainingrun_operator.policies.outcome import failed, sentence
 from trainingrun_operator.policies.outcomes import CHARGED, repeats
+from trainingrun_operator.policies.quota import released
 from trainingrun_operator.policies.record import record_of, with_record
 from trainingrun_operator.policies.start import first_record
 from trainingrun_operator.policies.steps import steps_of
@@ -84,6 +85,7 @@ def _restarting(
         ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED),
         ConditionType.RUNNING: Finding("False", Reason.BACK_OFF, message),
         ConditionType.RESTARTING: Finding("True", Reason(record.reason), message),
+        **released(situation),
     }
     next_time = to_timestamp(situation.now + timedelta(seconds=pause))
     return Plan(
@@ -98,6 +100,7 @@ def _suspended(situation: Situation, record: AttemptRecord, ended: Mapping[str, 
         ConditionType.RUNNING: Finding("False", Reason.SUSPENDED, record.message),
         ConditionType.RESTARTING: Finding("False", Reason.SUSPENDED),
         ConditionType.SUSPENDED: Finding("True", Reason.SUSPENDED, record.message),
+        **released(situation),
     }
     return Plan(
         why=f"attempt {record.number} is suspended",

@@ -12,6 +12,7 @@ from trainingrun_operator.conditions import Finding
 from trainingrun_operator.desired.children import children
 from trainingrun_operator.desired.pvc import claim_name
 from trainingrun_operator.plan import Plan, Situation, Verify, with_findings
+from trainingrun_operator.policies.quota import awaited, reserved
 
 FIRST_ATTEMPT = 1
 
@@ -28,6 +29,7 @@ def start(situation: Situation, attempt: int) -> Plan:
         ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED),
         ConditionType.RUNNING: Finding("False", Reason.AWAITING_PODS, "the pods are being created"),
     }
+    findings |= awaited(situation) if situation.spec.queue else reserved(situation)
     if attempt == FIRST_ATTEMPT:
         findings[ConditionType.RESTARTING] = Finding("False", Reason.NOT_YET)
     return Plan(
@@ -39,6 +41,7 @@ def start(situation: Situation, attempt: int) -> Plan:
             **first_record(situation, attempt),
             nodes_ready=f"0/{situation.spec.nodes}",
             next_attempt_time=None,
+            waiting_for=None,
         ),
     )
 

@@ -7,6 +7,7 @@ from trainingrun_operator import progress
 from trainingrun_operator.conditions import Finding
 from trainingrun_operator.plan import Plan, Situation, with_findings
 from trainingrun_operator.policies.diagnosis import first_failure
+from trainingrun_operator.policies.quota import reserved
 from trainingrun_operator.policies.start import first_record
 from trainingrun_operator.policies.waiting import why_waiting
 from trainingrun_operator.times import to_timestamp
@@ -34,7 +35,9 @@ def under_way(situation: Situation) -> Plan | None:
     waiting = why_waiting(situation)
     return Plan(
         why=f"waiting: {waiting.finding.reason}",
-        status=with_findings(situation, {**ACCEPTED, ConditionType.RUNNING: waiting.finding}, **fields),
+        status=with_findings(
+            situation, {**ACCEPTED, **reserved(situation), ConditionType.RUNNING: waiting.finding}, **fields
+        ),
         requeue_after=waiting.recheck_after,
     )
 
@@ -46,7 +49,12 @@ def _starts(situation: Situation, fields: Mapping[str, object]) -> Plan:
         why="all pods run",
         status=with_findings(
             situation,
-            {**ACCEPTED, ConditionType.RUNNING: running, ConditionType.RESTARTING: RESTARTED},
+            {
+                **ACCEPTED,
+                **reserved(situation),
+                ConditionType.RUNNING: running,
+                ConditionType.RESTARTING: RESTARTED,
+            },
             start_time=situation.status.start_time or to_timestamp(situation.started_at or situation.now),
             **fields,
         ),

@@ -1,0 +1,33 @@
+"""Holds a run back while another one of its project is active; `projects` says which one goes first."""
+
+from trainingrun_api.reasons import ConditionType, Reason
+from trainingrun_operator.conditions import Finding
+from trainingrun_operator.plan import Plan, Situation, with_findings
+
+REFRESH_SECONDS = 60.0
+"""How old the message may be: nothing else tells the waiting run that the other one moves on."""
+UNDECIDED_SECONDS = 1.0
+"""The same while the run that goes first has not been looked at."""
+
+
+def project(situation: Situation) -> Plan | None:
+    """Pending, for whom, and at which place in line; nothing where the way is free."""
+    ahead = situation.ahead
+    if ahead is None:
+        return None
+    message = f"waits for {ahead.name} ({ahead.doing}), {_ordinal(ahead.place)} in line"
+    held = Finding("False", Reason.WAITING_FOR_PROJECT, message)
+    return Plan(
+        why=message,
+        status=with_findings(
+            situation,
+            {ConditionType.QUOTA_RESERVED: held, ConditionType.RUNNING: held},
+            waiting_for=ahead.name,
+        ),
+        requeue_after=REFRESH_SECONDS if ahead.holds else UNDECIDED_SECONDS,
+    )
+
+
+def _ordinal(place: int) -> str:
+    last = place % 10 if place % 100 not in (11, 12, 13) else 0
+    return f"{place}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th') }"
