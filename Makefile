@@ -21,7 +21,7 @@ test: setup lint types images ## Everything: lint, types, unit, golden, integrat
 	$(PYTEST) tests/unit tests/golden tests/integration tests/e2e
 
 ##@ Parts of `make test`
-.PHONY: lint types unit golden integration e2e
+.PHONY: lint types unit golden integration e2e chaos
 lint: venv ## Style, formatting and the layers of the code
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -41,6 +41,9 @@ integration: setup ## Each part against the real API server, and the trainer as 
 
 e2e: setup images ## The installed system on the test cluster
 	$(PYTEST) tests/e2e
+
+chaos: setup images ## Every fault at every moment on every kind of rank, with a table; takes hours
+	$(BIN)/python -m tests.chaos
 
 ##@ Environment
 .PHONY: python setup venv lock cluster-up cluster-down cluster-status images

@@ -1,0 +1,113 @@
+"""The faults themselves. Each strikes once; what the cluster must get back is returned as a function."""
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from tests.chaos.scene import Scene, Target, wait_for
+from tests.chaos.table import Fault
+from tests.cluster.bare import disks
+from tests.cluster.containers import block_device
+from tests.demo import install
+from tests.helpers.runs import Runs
+from trainingrun_api import names, telemetry
+
+Heal = Callable[[], None]
+
+VOLUME_MEBIBYTES = 96
+"""Size of a volume that can run full."""
+SLOW_BYTES_PER_SECOND = 2**20
+SLOW_SECONDS = 20
+"""How long the disk is slow; each save then takes seconds."""
+SIGNALS = {Fault.KILL: signal.SIGKILL, Fault.TERMINATE: signal.SIGTERM, Fault.STOP: signal.SIGSTOP}
+NODE_FAULTS = (Fault.DRAIN_NODE, Fault.DEAD_NODE)
+OPERATOR_PODS = f"app.kubernetes.io/name={install.RELEASE}"
+ENDED = ("Succeeded", "Failed")
+ANSWER_SECONDS = 60
+
+
+def strike(fault: Fault, scene: Scene, target: Target) -> Heal:
+    """Do it; returns once it is done, for passing faults once it has passed. Raises ClusterError."""
+    match fault:
+        case Fault.KILL | Fault.TERMINATE | Fault.STOP:
+            target.container.signal(SIGNALS[fault], target.pid)
+        case Fault.OUT_OF_MEMORY:
+            target.container.exhaust_memory(target.pid)
+        case Fault.DELETE_POD:
+            scene.runs.kubectl("delete", "pod", target.pod, "--wait=false")
+        case Fault.DRAIN_NODE:
+            return _drain(scene, target.node)
+        case Fault.DEAD_NODE:
+            scene.cluster.kill_node(target.node)
+            return partial(scene.cluster.revive_node, target.node)
+        case Fault.FULL_VOLUME:
+            _fill_until_noticed(scene)
+        case Fault.TRUNCATED_CHECKPOINT:
+            target.container.signal(signal.SIGKILL, target.pid)
+            _truncate_after_the_end(scene)
+        case Fault.SLOW_DISK:
+            _slow_down(scene, target)
+    return lambda: None
+
+
+def keep_operator_off(node: str, operators: Runs) -> None:
+    """Move the operator away from a node that is about to go: its own death has tests of its own."""
+    (pod,) = operators.items("pods", OPERATOR_PODS)
+    if pod["spec"]["nodeName"] != node:
+        return
+    operators.kubectl("cordon", node)
+    try:
+        operators.kubectl("delete", "pod", pod["metadata"]["name"])
+        operators.kubectl("rollout", "status", f"deployment/{install.RELEASE}", "--timeout=120s")
+    finally:
+        operators.kubectl("uncordon", node)
+
+
+def newest_checkpoint(checkpoints: Path) -> Path:
+    """The file with the most steps, by the manifests. Raises StopIteration where there is none."""
+    manifests = [json.loads(path.read_text()) for path in checkpoints.glob("*.manifest.json")]
+    there = [one for one in manifests if (checkpoints / one["file"]).exists()]
+    return checkpoints / str(max(there, key=lambda one: int(one["step"]))["file"])
+
+
+def _drain(scene: Scene, node: str) -> Heal:
+    """Cordon the node and evict the run's pod from it; other runs stay."""
+    scene.runs.kubectl("cordon", node)
+    of_run = f"--pod-selector={names.RUN_LABEL}={scene.name}"
+    scene.runs.kubectl("drain", node, of_run, "--force", "--delete-emptydir-data", "--timeout=90s")
+    return partial(scene.runs.kubectl, "uncordon", node)  # type: ignore[return-value]
+
+
+def _fill_until_noticed(scene: Scene) -> None:
+    volume = scene.cluster.volume_folder(scene.runs.namespace, scene.claim)
+    pod = scene.pods(1)[0]["metadata"]["name"]
+    disks.fill(volume)
+    try:
+        wait_for(
+            "word that no checkpoint can be written",
+            lambda: scene.reader.run(pod).get(telemetry.CHECKPOINT_BLOCKED) or None,
+            ANSWER_SECONDS,
+        )
+    finally:
+        disks.free(volume)
+
+
+def _truncate_after_the_end(scene: Scene) -> None:
+    def all_ended() -> bool | None:
+        phases = [pod["status"].get("phase") for pod in scene.pods(1).values()]
+        return all(phase in ENDED for phase in phases) or None
+
+    wait_for("the end of the pods", all_ended, ANSWER_SECONDS)
+    newest = newest_checkpoint(scene.folder / "checkpoints")
+    with newest.open("r+b") as file:
+        file.truncate(newest.stat().st_size // 2)
+
+
+def _slow_down(scene: Scene, target: Target) -> None:
+    device = block_device(scene.folder)
+    target.container.limit_writes(device, SLOW_BYTES_PER_SECOND)
+    time.sleep(SLOW_SECONDS)  # the fault's own length
+    target.container.limit_writes(device, None)
