@@ -89,6 +89,8 @@ def urgent(old: TrainingRunStatus, new: TrainingRunStatus) -> bool:
         return True
     if _statuses(old) != _statuses(new):
         return True
+    if new.stopping and (old.progress, old.checkpoint) != (new.progress, new.checkpoint):
+        return True  # last words of pods that are about to vanish
     return old.reason != new.reason and bool(PROBLEMS & {old.reason, new.reason})
 
 

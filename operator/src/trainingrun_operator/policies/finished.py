@@ -5,11 +5,13 @@ status write is refused where the run itself was read from an outdated entry.
 """
 
 from trainingrun_api import names
+from trainingrun_api.reasons import AttemptOutcome
+from trainingrun_api.status import LastFailure
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_operator.observed import Job, JobState
 from trainingrun_operator.plan import Plan, Situation
 from trainingrun_operator.policies.conclude import conclude
-from trainingrun_operator.policies.diagnosis import diagnose
+from trainingrun_operator.policies.diagnosis import diagnose, first_failure
 from trainingrun_operator.policies.last_words import last_message, last_words
 from trainingrun_operator.policies.outcome import completed
 from trainingrun_operator.policies.outcomes import outcome_of
@@ -29,6 +31,8 @@ def finished(situation: Situation) -> Plan | None:
         return Plan(why="the Job ended; its pods' last words are on the way", requeue_after=min(late, 1.0))
     fields = last_words(situation)
     nodes = situation.spec.nodes
+    if job.state == JobState.COMPLETE and (broken := _broken_off(situation, job)):
+        return conclude(situation, broken, outcome_of(broken), fields)
     if job.state == JobState.COMPLETE:
         done = {**fields, "nodes_ready": f"{nodes}/{nodes}"}
         return completed(situation, job.attempt, _summary(last_message(situation), nodes), done)
@@ -41,6 +45,20 @@ def _told(situation: Situation, job: Job) -> bool:
     if job.state == JobState.COMPLETE:
         return any(pod.index == 0 and pod.exit for pod in situation.pods)
     return any(pod.disruption or (pod.exit and pod.exit.code != names.EXIT_DONE) for pod in situation.pods)
+
+
+def _broken_off(situation: Situation, job: Job) -> LastFailure | None:
+    """What ended a pod that did as it was told and called that a success: exit code 0 after a SIGTERM.
+
+    A program that says that it completed did, whatever else happened to its pod.
+    """
+    message = last_message(situation)
+    if message and message.outcome == "completed":
+        return None
+    found = first_failure(situation.spec, job.attempt, situation.pods, situation.status.last_failure)
+    if found is None or found.attempt != job.attempt or found.exit_code not in (None, names.EXIT_DONE):
+        return None
+    return found if outcome_of(found) == AttemptOutcome.DISRUPTION else None
 
 
 def _summary(message: TerminationMessage | None, nodes: int) -> str:

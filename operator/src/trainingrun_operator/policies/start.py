@@ -6,7 +6,7 @@ for. The other order would leave a recorded attempt without a Job, which cannot 
 somebody deleted. Once recorded, the Job is never created again (see `lost`).
 """
 
-from trainingrun_api import names
+from trainingrun_api import TrainingRunStatus, names
 from trainingrun_api.reasons import ConditionType, Reason
 from trainingrun_operator.conditions import Finding
 from trainingrun_operator.desired.children import children
@@ -15,6 +15,10 @@ from trainingrun_operator.plan import Plan, Situation, Verify, with_findings
 from trainingrun_operator.policies.quota import awaited, reserved
 
 FIRST_ATTEMPT = 1
+OF_ONE_ATTEMPT = (
+    "global_step", "samples_per_second", "estimated_completion_time", "last_heartbeat_time", "trainer_phase",
+)  # fmt: skip
+"""Fields of the progress."""
 
 
 def start(situation: Situation, attempt: int) -> Plan:
@@ -42,8 +46,20 @@ def start(situation: Situation, attempt: int) -> Plan:
             nodes_ready=f"0/{situation.spec.nodes}",
             next_attempt_time=None,
             waiting_for=None,
+            **_anew(situation.status),
         ),
     )
+
+
+def _anew(status: TrainingRunStatus) -> dict[str, object]:
+    """Live numbers without those that tell of the last attempt alone, lest they are taken for this one's."""
+    fields: dict[str, object] = {}
+    if status.progress:
+        fields["progress"] = status.progress.model_copy(update=dict.fromkeys(OF_ONE_ATTEMPT))
+    if status.checkpoint:
+        resumed = {"resumed_from_step": None, "lost_steps": None}
+        fields["checkpoint"] = status.checkpoint.model_copy(update=resumed)
+    return fields
 
 
 def first_record(situation: Situation, attempt: int) -> dict[str, object]:

@@ -19,14 +19,17 @@ class Steps:
 
 
 def steps_of(situation: Situation) -> Steps:
-    """The steps of the latest attempt: what rank 0 said last, and what the pods said at their end."""
+    """The steps of the latest attempt: what rank 0 said last, and what the pods said at their end.
+
+    The status tells of this attempt alone (see `start`), and may know words of pods that are gone by now.
+    """
     told = [
         message
         for pod in situation.pods
         if pod.exit and (message := TerminationMessage.decode(pod.exit.message))
     ]
-    scrape, known = situation.scrape, situation.status.checkpoint
-    taken = [message.global_step for message in told] + [scrape.global_step if scrape else None]
+    known, progress = situation.status.checkpoint, situation.status.progress
+    taken = [message.global_step for message in told] + [progress.global_step if progress else None]
     kept = [message.checkpoint.step for message in told if message.checkpoint]
     return Steps(
         first=known.resumed_from_step if known else None,

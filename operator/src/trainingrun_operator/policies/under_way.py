@@ -1,11 +1,15 @@
 """The run under way: Pending with the reason why pods do not run, Running from the moment that all do."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from trainingrun_api.reasons import ConditionType, Phase, Reason
+from trainingrun_api.status import MAX_ATTEMPT_RECORDS
 from trainingrun_operator import progress
 from trainingrun_operator.conditions import Finding
-from trainingrun_operator.plan import Plan, Situation, with_findings
+from trainingrun_operator.observed import Job
+from trainingrun_operator.plan import Deletion, Plan, Situation, with_findings
+from trainingrun_operator.policies.budget import refilled
 from trainingrun_operator.policies.diagnosis import first_failure
 from trainingrun_operator.policies.quota import reserved
 from trainingrun_operator.policies.start import first_record
@@ -17,16 +21,23 @@ ACCEPTED = {ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED)}
 
 
 def under_way(situation: Situation) -> Plan | None:
-    """The status of a run whose Job is active."""
-    job, nodes = situation.job, situation.spec.nodes
+    """The status of a run whose Job is active; Jobs of attempts long past are deleted."""
+    job = situation.job
     if job is None:
         return None
-    status = situation.status
+    oldest = job.attempt - MAX_ATTEMPT_RECORDS
+    past = (old for old in situation.children.jobs if old.attempt < oldest)
+    return replace(_follow(situation, job), delete=tuple(Deletion("Job", old.name, old.uid) for old in past))
+
+
+def _follow(situation: Situation, job: Job) -> Plan:
+    status, nodes = situation.status, situation.spec.nodes
     fields = {
         **first_record(situation, job.attempt),
         "nodes_ready": f"{situation.pods_ready}/{nodes}",
         "last_failure": first_failure(situation.spec, job.attempt, situation.pods, status.last_failure)
         or status.last_failure,
+        "budget": refilled(status.budget, status.checkpoint.step if status.checkpoint else None),
     }
     if status.phase == Phase.RUNNING:
         return _goes_on(situation, fields)
