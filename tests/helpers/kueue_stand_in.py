@@ -103,7 +103,7 @@ class KueueStandIn:
                 self._stop(least)
 
     def _jobs(self) -> list[Job]:
-        answer = self._batch.list_namespaced_job(
+        answer: Any = self._batch.list_namespaced_job(
             self.namespace,
             label_selector=names.QUEUE_LABEL,
             _preload_content=False,
@@ -113,7 +113,9 @@ class KueueStandIn:
         return [job for job in jobs if not _over(job)]
 
     def _priorities(self) -> dict[str, int]:
-        answer = self._scheduling.list_priority_class(_preload_content=False, _request_timeout=READ_SECONDS)
+        answer: Any = self._scheduling.list_priority_class(
+            _preload_content=False, _request_timeout=READ_SECONDS
+        )
         return {found["metadata"]["name"]: found["value"] for found in json.loads(answer.data)["items"]}
 
     def _admit(self, job: Job) -> None:

@@ -48,6 +48,7 @@ SPECS: dict[str, dict[str, Any]] = {
             {"claim": "weights", "mountPath": "/weights"},
         ],
         "checkpoints": {"size": "1Gi", "accessMode": "ReadWriteMany", "retain": False},
+        "queue": "team-a",
         "pod": {
             "nodeSelector": {"gpu": "a100"},
             "tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}],

@@ -1,0 +1,305 @@
+"""A Job that waits for its queue, is admitted, and loses its quota again."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.operator.builders import (
+    COMMAND,
+    JOB_UID,
+    NAME,
+    NAMESPACE,
+    NOW,
+    TRAINER_IMAGE,
+    at,
+    condition,
+    raw_job,
+    raw_pod,
+    run,
+    situation,
+    started,
+)
+from tests.unit.operator.memory_cluster import MemoryCluster, cluster_with_run
+from trainingrun_api import TrainingRunSpec, TrainingRunStatus, names
+from trainingrun_api.reasons import ConditionType, Phase, Reason
+from trainingrun_operator.cluster import WORKLOADS, Resource
+from trainingrun_operator.decide import decide
+from trainingrun_operator.desired.job import job
+from trainingrun_operator.errors import NotFoundError, RefusedError
+from trainingrun_operator.kueue import JOB_UID_LABEL, Workload, workload_from
+from trainingrun_operator.observed import Trouble, pod_from
+from trainingrun_operator.plan import Plan, Verify
+from trainingrun_operator.policies.queue import SETTLED_SECONDS
+from trainingrun_operator.reconciler import Reconciler
+from trainingrun_operator.workloads import LONGEST_MEMORY
+
+SPEC = {**COMMAND, "queue": "team-a"}
+PREEMPTED = Trouble("Preempted", "made room for another workload")
+STOPPED = Trouble("ClusterQueueStopped", "the ClusterQueue is stopped")
+
+
+def suspended(state: str = "", **more: Any) -> dict[str, Any]:
+    """A suspended Job."""
+    return {**raw_job(state, **more), "spec": {"suspend": True}}
+
+
+def decided(*children: Any, workload: Workload | None = None, **more: Any) -> Plan:
+    """The decision after Kueue was asked."""
+    found = situation(*children, **{"spec": SPEC, "verified": Verify.WORKLOAD, **more})
+    return decide(replace(found, workload=workload))
+
+
+def status_of(plan: Plan) -> TrainingRunStatus:
+    assert plan.status is not None, plan.why
+    return plan.status
+
+
+def quota(status: TrainingRunStatus) -> tuple[str, str]:
+    found = condition(status, ConditionType.QUOTA_RESERVED)
+    return found.status, found.reason
+
+
+def admitted_status() -> TrainingRunStatus:
+    """Of a run whose admitted pods run."""
+    waiting = started(spec=SPEC)
+    return status_of(decide(situation(raw_job(), raw_pod(), spec=SPEC, status=waiting)))
+
+
+class TestJob:
+    def test_with_a_queue_it_is_created_suspended_and_labelled_and_its_pods_are_not(self) -> None:
+        manifest = job(run(SPEC), TrainingRunSpec.model_validate(SPEC), 1, TRAINER_IMAGE)
+        assert manifest["spec"]["suspend"] is True
+        assert manifest["metadata"]["labels"][names.QUEUE_LABEL] == "team-a"
+        assert names.QUEUE_LABEL not in manifest["spec"]["template"]["metadata"]["labels"]
+
+    def test_without_a_queue_it_starts_at_once(self) -> None:
+        manifest = job(run(COMMAND), TrainingRunSpec.model_validate(COMMAND), 1, TRAINER_IMAGE)
+        assert "suspend" not in manifest["spec"]
+        assert names.QUEUE_LABEL not in manifest["metadata"]["labels"]
+
+
+class TestQueued:
+    def test_from_its_creation_on_the_run_says_what_it_waits_for(self) -> None:
+        status = started(spec=SPEC)
+        assert (status.phase, status.reason) == (Phase.PENDING, Reason.QUEUED)
+        assert status.message == "waits for quota in LocalQueue team-a"
+        assert quota(status) == ("False", "Queued")
+
+    def test_a_suspended_job_is_nothing_to_decide_on_before_kueue_was_asked(self) -> None:
+        plan = decide(situation(suspended(), spec=SPEC, status=started(spec=SPEC)))
+        assert (plan.verify, plan.status) == (Verify.WORKLOAD, None)
+
+    @pytest.mark.parametrize(
+        ("workload", "message"),
+        [
+            (None, "waits for quota in LocalQueue team-a"),
+            (Workload("", None), "waits for quota in LocalQueue team-a"),
+            (Workload("no cpu left", None), "waits for quota in LocalQueue team-a: no cpu left"),
+        ],
+    )
+    def test_the_words_of_the_queue_are_added(self, workload: Workload | None, message: str) -> None:
+        status = status_of(decided(suspended(), status=started(spec=SPEC), workload=workload))
+        assert (status.phase, status.reason, status.message) == (Phase.PENDING, Reason.QUEUED, message)
+        assert quota(status) == ("False", "Queued")
+        assert status.stopping is None
+
+    def test_it_asks_again_for_a_while_and_is_quiet_then(self) -> None:
+        young = suspended()
+        young["metadata"]["creationTimestamp"] = at(-SETTLED_SECONDS / 2)
+        assert decided(young, status=started(spec=SPEC)).requeue_after
+        assert decided(suspended(), status=started(spec=SPEC)).requeue_after is None
+
+    def test_a_job_whose_attempt_was_never_recorded_is_recorded(self) -> None:
+        before = status_of(decided(suspended(), status=started(spec=SPEC)))
+        assert status_of(decided(suspended())).attempt == before.attempt == 1
+
+    def test_an_admission_of_an_earlier_attempt_is_none_of_the_next_one(self) -> None:
+        status = status_of(decided(suspended(attempt=2), status=admitted_status()))
+        assert status.stopping is None
+        assert quota(status) == ("False", "Queued")
+
+    def test_a_job_that_somebody_suspended_without_a_queue_is_waited_for(self) -> None:
+        status = status_of(decided(suspended(), spec=COMMAND))
+        assert (status.phase, status.reason) == (Phase.PENDING, Reason.QUEUED)
+        assert status.message == "somebody suspended the Job; the run goes on when it is resumed"
+
+
+class TestAdmitted:
+    @pytest.mark.parametrize("children", [[raw_job()], [raw_job(), raw_pod()]])
+    def test_quota_is_reserved_as_soon_as_the_job_may_run(self, children: list[Any]) -> None:
+        status = status_of(decide(situation(*children, spec=SPEC, status=started(spec=SPEC))))
+        assert quota(status) == ("True", "Admitted")
+        assert condition(status, ConditionType.QUOTA_RESERVED).message == "admitted by LocalQueue team-a"
+
+    def test_without_queue_and_project_there_is_nothing_to_wait_for(self) -> None:
+        assert quota(started()) == ("True", "NoQueue")
+
+    def test_pods_behind_a_scheduling_gate_are_on_their_way(self) -> None:
+        gate = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gated"}
+        gated = raw_pod(0, "Pending", {"waiting": {}}, [gate], node="")
+        assert pod_from(gated).unschedulable is None
+        status = status_of(decide(situation(raw_job(), gated, spec=SPEC, status=started(spec=SPEC))))
+        assert status.reason == Reason.PODS_STARTING
+
+
+class TestEvicted:
+    @pytest.mark.parametrize(
+        ("spec", "workload", "reason", "message"),
+        [
+            (SPEC, None, Reason.PREEMPTED, "LocalQueue team-a took the quota back"),
+            (
+                SPEC,
+                Workload("", PREEMPTED),
+                Reason.PREEMPTED,
+                "LocalQueue team-a took the quota back: Preempted: made room for another workload",
+            ),
+            (
+                SPEC,
+                Workload("", STOPPED),
+                Reason.EVICTED,
+                "LocalQueue team-a took the quota back: ClusterQueueStopped: the ClusterQueue is stopped",
+            ),
+            (COMMAND, None, Reason.EVICTED, "somebody suspended the Job"),
+        ],
+    )
+    def test_the_attempt_is_stopped_for_the_reason_that_the_queue_gives(
+        self, spec: dict[str, Any], workload: Workload | None, reason: Reason, message: str
+    ) -> None:
+        status = status_of(decided(suspended(), raw_pod(), spec=spec, workload=workload))
+        assert status.stopping is not None
+        assert (status.stopping.attempt, status.stopping.reason) == (1, reason)
+        assert status.stopping.message == message
+        assert quota(status) == ("False", reason)
+
+    def test_pods_that_are_gone_before_anybody_looked_change_nothing(self) -> None:
+        status = status_of(decided(suspended(), status=admitted_status()))
+        assert status.stopping is not None
+        assert status.stopping.reason == Reason.PREEMPTED
+
+    def test_a_job_that_failed_of_its_eviction_was_evicted(self) -> None:
+        status = status_of(decided(suspended("Failed"), status=admitted_status()))
+        assert status.stopping is not None
+
+    def test_a_job_that_was_complete_before_is_complete(self) -> None:
+        plan = decided(suspended("Complete"), status=admitted_status())
+        assert status_of(plan).phase == Phase.COMPLETED
+
+    def test_the_job_is_deleted_which_releases_the_queue(self) -> None:
+        stopping = status_of(decided(suspended(), raw_pod(), status=admitted_status()))
+        plan = decide(situation(suspended(), raw_pod(), spec=SPEC, status=stopping))
+        assert ("Job", JOB_UID) in [(deletion.kind, deletion.uid) for deletion in plan.delete]
+
+    def test_it_is_free_and_the_next_attempt_queues_anew(self) -> None:
+        stopping = status_of(decided(suspended(), raw_pod(), status=admitted_status()))
+        between = status_of(decide(situation(spec=SPEC, status=stopping)))
+        record = (between.attempts or [])[-1]
+        assert (record.outcome, record.reason) == ("Disruption", "Preempted")
+        assert between.budget is None or between.budget.failures == 0
+        again = decide(situation(spec=SPEC, status=between))
+        assert again.verify == Verify.RUN
+
+
+@pytest.mark.parametrize(
+    ("bodies", "expected"),
+    [
+        ([], None),
+        ([{"metadata": {"creationTimestamp": at(0)}}], Workload("", None)),
+        (
+            [
+                {"metadata": {"creationTimestamp": at(0)}, "status": {"conditions": []}},
+                {
+                    "metadata": {"creationTimestamp": at(5)},
+                    "status": {
+                        "conditions": [
+                            {"type": "QuotaReserved", "status": "False", "message": "no cpu left"},
+                            {"type": "Evicted", "status": "False", "reason": "QuotaReserved", "message": ""},
+                        ]
+                    },
+                },
+            ],
+            Workload("no cpu left", None),
+        ),
+        (
+            [
+                {
+                    "metadata": {"creationTimestamp": at(0)},
+                    "status": {
+                        "conditions": [
+                            {"type": "QuotaReserved", "status": "True", "message": "in ClusterQueue gpus"},
+                            {"type": "Evicted", "status": "True", "reason": "Preempted", "message": "why"},
+                        ]
+                    },
+                }
+            ],
+            Workload("", Trouble("Preempted", "why")),
+        ),
+    ],
+)
+def test_a_workload_is_read(bodies: list[dict[str, Any]], expected: Workload | None) -> None:
+    assert workload_from(bodies) == expected
+
+
+class Kueue(MemoryCluster):
+    """With Workloads, as long as nothing forbids to read them."""
+
+    refusal: Exception | None = None
+    waiting = "no cpu left"
+
+    def find(self, resource: Resource, namespace: str, selector: str) -> list[dict[str, Any]]:
+        if resource != WORKLOADS:
+            return super().find(resource, namespace, selector)
+        self.reads.append(f"{namespace}/workloads?{selector}")
+        if self.refusal:
+            raise self.refusal
+        told = {"type": "QuotaReserved", "status": "False", "message": self.waiting}
+        return [{"metadata": {"creationTimestamp": at(0)}, "status": {"conditions": [told]}}]
+
+
+class TestAsking:
+    """The reconciler asks Kueue, seldom, and does without an answer."""
+
+    def _queued(self, refusal: Exception | None = None) -> tuple[Kueue, Reconciler, list[float]]:
+        kueue = Kueue(objects=cluster_with_run(SPEC).objects)
+        kueue.refusal = refusal
+        clock = [0.0]
+
+        def now() -> datetime:
+            return NOW + timedelta(seconds=clock[0])
+
+        operator = Reconciler(kueue, TRAINER_IMAGE, 10, now, "here")
+        operator.reconcile(kueue.view())
+        kueue.reads.clear()
+        return kueue, operator, clock
+
+    def test_by_the_uid_of_the_job_and_not_more_often_than_it_may(self) -> None:
+        kueue, operator, clock = self._queued()
+        for second in (0.0, 1.0, LONGEST_MEMORY - 1, LONGEST_MEMORY):
+            clock[0] = second
+            operator.reconcile(kueue.view())
+        question = f"{NAMESPACE}/workloads?{JOB_UID_LABEL}={JOB_UID}"
+        assert kueue.reads == [question, question]
+        assert kueue.statuses[-1]["message"] == "waits for quota in LocalQueue team-a: no cpu left"
+
+    def test_an_eviction_is_no_old_news(self) -> None:
+        kueue, operator, _ = self._queued()
+        operator.reconcile(kueue.view())
+        kueue.put(raw_pod())
+        operator.reconcile(kueue.view())
+        assert len(kueue.reads) == 2
+        assert kueue.statuses[-1]["stopping"]["reason"] == "Preempted"
+
+    @pytest.mark.parametrize("refusal", [NotFoundError(404, "no such kind"), RefusedError(403, "no")])
+    def test_a_cluster_without_kueue_or_permission_costs_the_words_alone(self, refusal: Exception) -> None:
+        kueue, operator, _ = self._queued(refusal)
+        status = operator.reconcile(kueue.view()).status
+        assert status.message == "waits for quota in LocalQueue team-a"
+
+    def test_the_operator_never_writes_to_the_job(self) -> None:
+        kueue, operator, _ = self._queued()
+        before = kueue.objects["Job", f"{NAME}-1"]["metadata"]["resourceVersion"]
+        for _ in range(3):
+            operator.reconcile(kueue.view())
+        assert kueue.objects["Job", f"{NAME}-1"]["metadata"]["resourceVersion"] == before
+        assert kueue.created[f"Job/{NAME}-1"] == 1
