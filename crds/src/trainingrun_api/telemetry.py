@@ -62,6 +62,8 @@ RANK_GLOBAL_STEP = "trainer_rank_global_step"
 """Gauge {rank}: optimizer steps that the rank has taken. Served by its pod's main process."""
 RANK_PHASE = "trainer_rank_phase"
 """Gauge {rank, phase}: 1 for what the rank is doing now, 0 for the rest. Served by its pod's main process."""
+RANK_STOPPED = "trainer_rank_stopped"
+"""Gauge {rank}: 1 while the rank's process is stopped, stuck in the kernel or dead. Served as the above."""
 
 
 class TrainerPhase(StrEnum):

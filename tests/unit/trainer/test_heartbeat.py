@@ -1,5 +1,6 @@
 """What a rank says of itself reaches the pod's main process, and its useful time is counted exactly."""
 
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -25,6 +26,16 @@ heartbeat.enter(TrainerPhase.VALIDATING)
 heartbeat.stepped(7)
 heartbeat.saved(6)
 os.kill(os.getpid(), 9)
+"""
+
+WAITING_RANK = """
+import os
+import sys
+from trainingrun_trainer.heartbeat import Heartbeat
+
+heartbeat = Heartbeat.from_environment(os.environ, rank=5, local_rank=1)
+print("ready", flush=True)
+sys.stdin.read()
 """
 
 
@@ -94,6 +105,48 @@ def test_the_page_is_prometheus_text(page: tuple[Heartbeats, str]) -> None:
     assert {phase: found[names.RANK_PHASE, "5", phase] for phase in TrainerPhase} == {
         phase: float(phase is TrainerPhase.TRAINING) for phase in TrainerPhase
     }
+
+
+@pytest.mark.parametrize(
+    ("number", "stopped"),
+    [
+        pytest.param(signal.SIGCONT, {0.0}, id="alive"),
+        pytest.param(signal.SIGSTOP, {1.0}, id="stopped"),
+        pytest.param(signal.SIGKILL, {1.0}, id="dead"),
+    ],
+)
+def test_a_rank_that_cannot_move_is_told_from_one_that_waits(
+    page: tuple[Heartbeats, str], number: signal.Signals, stopped: set[float]
+) -> None:
+    heartbeats, address = page
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITING_RANK],
+        env={FILE_VARIABLE: heartbeats.path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as rank:
+        assert rank.stdout is not None
+        assert rank.stdout.readline() == "ready\n"
+        rank.send_signal(number)
+        deadline = time() + 60
+        while (told := stopped_of(address, "5")) not in stopped and time() < deadline:
+            pass
+        assert told in stopped
+        assert stopped_of(address, "4") == 0
+        rank.kill()
+
+
+def stopped_of(address: str, rank: str) -> float:
+    """What the page says of a rank's process."""
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    return next(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == names.RANK_STOPPED and sample.labels["rank"] == rank
+    )
 
 
 def test_useful_are_training_validation_and_testing() -> None:

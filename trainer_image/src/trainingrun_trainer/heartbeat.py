@@ -17,8 +17,9 @@ from trainingrun_api.telemetry import TrainerPhase
 
 FILE_VARIABLE = "TRAININGRUN_HEARTBEAT_FILE"
 """The main process tells its ranks by it where the records are."""
-RECORD = struct.Struct("@dqqii32x")
-"""Unix time, global step, step of the newest checkpoint or NO_CHECKPOINT, rank, phase: a cache line each."""
+RECORD = struct.Struct("@dqqiii28x")
+"""Unix time, global step, step of the newest checkpoint or NO_CHECKPOINT, rank, phase, process: a cache line
+each."""
 NO_CHECKPOINT = -1
 PHASES = tuple(TrainerPhase)
 USEFUL = frozenset({TrainerPhase.TRAINING, TrainerPhase.VALIDATING, TrainerPhase.TESTING})
@@ -37,6 +38,8 @@ class Beat:
     phase: TrainerPhase
     checkpoint: int | None
     """Optimizer steps in the newest checkpoint that the rank wrote."""
+    process: int
+    """Its process id, before it has begun that of the main process."""
 
 
 class Heartbeats:
@@ -54,8 +57,8 @@ class Heartbeats:
     def read(self) -> list[Beat]:
         """The last movement of each rank."""
         return [
-            Beat(rank, seconds, step, PHASES[phase], None if checkpoint == NO_CHECKPOINT else checkpoint)
-            for seconds, step, checkpoint, rank, phase in RECORD.iter_unpack(self._records)
+            Beat(rank, seconds, step, PHASES[phase], None if saved == NO_CHECKPOINT else saved, process)
+            for seconds, step, saved, rank, phase, process in RECORD.iter_unpack(self._records)
         ]
 
 
@@ -74,6 +77,7 @@ class Heartbeat:
         self.phase = TrainerPhase.STARTING
         self._checkpoint = NO_CHECKPOINT
         self._rank = rank
+        self._process = os.getpid()
         self._record = bytearray(RECORD.size) if record is None else record
         self._clock = clock
         self._useful = 0.0
@@ -92,8 +96,9 @@ class Heartbeat:
     def beat(self) -> None:
         """Say that the main loop moved."""
         self.time = time.time()
+        phase = PHASES.index(self.phase)
         RECORD.pack_into(
-            self._record, 0, self.time, self.step, self._checkpoint, self._rank, PHASES.index(self.phase)
+            self._record, 0, self.time, self.step, self._checkpoint, self._rank, phase, self._process
         )
 
     def stepped(self, step: int) -> None:

@@ -7,11 +7,15 @@ library alone serves it: it must answer before torch is imported, and while ever
 import threading
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from trainingrun_api import telemetry as names
 from trainingrun_trainer.heartbeat import PHASES, Beat, Heartbeats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+STOPPED = "TtDZX"
+"""States of a process that does nothing and waits for no peer: stopped, traced, stuck in the kernel (as on a
+file server that is away), dead. Source: proc_pid_stat(5)."""
 
 
 def text(beats: Sequence[Beat]) -> str:
@@ -28,10 +32,23 @@ def text(beats: Sequence[Beat]) -> str:
                 for phase in PHASES
             ],
         ),
+        (
+            names.RANK_STOPPED,
+            [(f'rank="{beat.rank}"', f"{int(_state(beat.process) in STOPPED)}") for beat in beats],
+        ),
     ):
         lines.append(f"# TYPE {name} gauge")
         lines += [f"{name}{{{labels}}} {value}" for labels, value in values]
     return "\n".join(lines) + "\n"
+
+
+def _state(process: int) -> str:
+    """The state letter of a process's main thread."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return "X"
+    return stat.rpartition(")")[2].split()[0]
 
 
 def serve(heartbeats: Heartbeats, port: int) -> ThreadingHTTPServer:
