@@ -242,7 +242,11 @@ class TrainingRunStatus(Report):
     budget: Budget | None = Field(None, description="What is left of restart.maxFailures.")
     stopping: Stopping | None = Field(None, description="Why the operator is ending the current attempt.")
     next_attempt_time: Timestamp | None = Field(None, description="When the next attempt may start.")
-    active_seconds: Count | None = Field(None, description="Seconds that ended attempts were Running.")
+    active_seconds: Count | None = Field(None, description="Seconds that ended attempts were Running, since the last retry by hand.")
+    paused_seconds: Count | None = Field(
+        None,
+        description="Seconds since the start that the run was not to run: suspended, queued, or Failed.",
+    )
     silent_ranks: list[SilentRank] | None = Field(
         None,
         max_length=MAX_SILENT_RANKS,
@@ -253,7 +257,7 @@ class TrainingRunStatus(Report):
         None, max_length=253, description="Run of the same project that is active."
     )
     retried: str | None = Field(
-        None, max_length=1024, description="Text of the retry annotation that was last honoured."
+        None, max_length=1024, description="Text of the retry annotation that was last seen on a Failed run."
     )
     goodput: MetricValue | None = Field(
         None, description="Share of the time since the start that is in the result, 0 to 1."

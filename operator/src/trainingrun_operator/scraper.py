@@ -3,7 +3,8 @@ news.
 
 A queue of its own with workers of its own: a pod that answers slowly must not keep runs from being
 reconciled. A program that serves no metrics is asked less and less often; the built-in trainer, which serves
-them from the start, is asked at the same pace always.
+them from the start, is asked at the same pace always. The last answer of an attempt stays when no more come:
+it tells what the attempt reached, and since when it has been silent.
 """
 
 import asyncio
@@ -18,8 +19,8 @@ from contextlib import suppress
 from datetime import datetime
 
 from trainingrun_api import names
-from trainingrun_operator.observed import JobState, Key, View
-from trainingrun_operator.progress import Scrape, parse
+from trainingrun_operator.observed import JobState, Key, Pod, View
+from trainingrun_operator.scrape import Scrape, parse
 from trainingrun_operator.workqueue import Backoff, WorkQueue
 
 TIMEOUT_SECONDS = 2.0
@@ -54,18 +55,23 @@ class Scraper:
         self._seconds = seconds
         self._now = now
         self._queue = WorkQueue(time.monotonic, Backoff(seconds, LONGEST_PAUSE_SECONDS))
-        self._answers: dict[Key, tuple[str, Scrape | None]] = {}
+        self._followed: dict[Key, str] = {}
+        self._answers: dict[Key, tuple[str, Scrape]] = {}
 
     def follow(self, key: Key, uid: str) -> None:
         """Starts asking the trainer of a run, where that is not done already."""
-        if key not in self._answers or self._answers[key][0] != uid:
-            self._answers[key] = uid, None
+        if self._followed.get(key) != uid:
+            self._followed[key] = uid
             self._queue.add(key)
 
     def latest(self, key: Key, uid: str) -> Scrape | None:
-        """The last answer of the trainer of a run."""
+        """The last answer of the trainer of a run; an empty one while it has not answered."""
         of, scrape = self._answers.get(key, ("", None))
         return scrape if of == uid else None
+
+    def forget(self, key: Key) -> None:
+        """Drops the answers of a run that has ended, or no longer exists."""
+        self._answers.pop(key, None)
 
     async def work(self) -> None:
         """Asks one trainer after the other, for ever."""
@@ -78,48 +84,55 @@ class Scraper:
                 log.exception("%s/%s: next try in %.1f s", *key, self._queue.failed(key))
 
     async def _ask(self, key: Key) -> None:
-        view = self._view(key)
-        address = master_ip(view) if view else None
-        if view is None or address is None:
-            self._answers.pop(key, None)
+        master = master_of(view) if (view := self._view(key)) else None
+        if view is None or master is None:
+            self._followed.pop(key, None)
             self._queue.forget(key)
             self._queue.done(key)
             return
         try:
-            scrape = await asyncio.get_running_loop().run_in_executor(self._pool, self._scrape, address)
+            scrape = await asyncio.get_running_loop().run_in_executor(self._pool, self._scrape, master)
             if scrape.empty:
                 raise NoProgressError("the page holds none of the trainer's metrics")
         except (NoProgressError, ValueError) as error:
             log.debug("%s/%s serves no progress: %s", *key, error)
+            self._note_silence(key, view.run.uid, master)
             if "training" in view.run.spec:
                 self._queue.done(key, self._seconds)
             else:
                 self._queue.failed(key)
             return
-        self._answers[key] = view.run.uid, scrape
+        self._answers[key] = view.run.uid, scrape.after(self.latest(key, view.run.uid))
         self._on_news(key)
         self._queue.done(key, self._seconds)
 
-    def _scrape(self, address: str) -> Scrape:
-        return parse(fetch(address), self._now())
+    def _scrape(self, master: Pod) -> Scrape:
+        page = fetch(master.ip, names.METRICS_PORT)
+        return parse(page, self._now(), master.attempt)
+
+    def _note_silence(self, key: Key, uid: str, master: Pod) -> None:
+        """An attempt that never answered has been silent since it was first asked."""
+        before = self.latest(key, uid)
+        if before is None or before.attempt != master.attempt:
+            self._answers[key] = uid, Scrape(self._now(), master.attempt).after(None)
 
 
-def master_ip(view: View) -> str | None:
-    """IP address of the running pod with index 0 of a run under way. Pure."""
+def master_of(view: View) -> Pod | None:
+    """The running pod with index 0 of a run under way. Pure."""
     job, pods = view.current()
     if job is None or job.state != JobState.ACTIVE:
         return None
-    return next((pod.ip for pod in pods if pod.index == 0 and pod.phase == "Running" and pod.ip), None)
+    return next((pod for pod in pods if pod.index == 0 and pod.phase == "Running" and pod.ip), None)
 
 
-def fetch(address: str) -> str:
-    """The metrics page of a pod. No proxy, no redirect, bounded in time and size: the pod runs anybody's
+def fetch(address: str, port: int) -> str:
+    """A page of metrics of a pod. No proxy, no redirect, bounded in time and size: the pod runs anybody's
     code.
 
     Raises NoProgressError.
     """
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    connection = http.client.HTTPConnection(address, names.METRICS_PORT, timeout=TIMEOUT_SECONDS)
+    connection = http.client.HTTPConnection(address, port, timeout=TIMEOUT_SECONDS)
     try:
         connection.connect()
         # The timeout bounds a single read, and a pod may send a header byte by byte.

@@ -9,7 +9,8 @@ from tests.unit.operator.builders import NOW, at
 from trainingrun_api import telemetry
 from trainingrun_api.status import MAX_METRICS, Best, Checkpoint, Columns, Progress, TrainingRunStatus
 from trainingrun_api.termination import TerminationMessage
-from trainingrun_operator.progress import Scrape, final, live, number, parse, without_estimate
+from trainingrun_operator.progress import final, live, number, silent
+from trainingrun_operator.scrape import Scrape, parse
 
 PAGE = f"""
 # HELP trainer_epoch Epochs finished.
@@ -166,7 +167,7 @@ LIVE = TrainingRunStatus(
 
 def test_the_last_word_overrides_and_completes() -> None:
     message = TerminationMessage(outcome="completed", epochs=9, total_epochs=50, global_step=90)
-    status = LIVE.model_copy(update=final(LIVE, message))
+    status = LIVE.model_copy(update=final(LIVE, message, NOW))
     assert status.progress == Progress(
         epoch=9,
         total_epochs=50,
@@ -180,16 +181,16 @@ def test_the_last_word_overrides_and_completes() -> None:
 
 @pytest.mark.parametrize("outcome", ["failed", "interrupted"])
 def test_a_failed_run_is_not_done(outcome: Any) -> None:
-    status = LIVE.model_copy(update=final(LIVE, TerminationMessage(outcome=outcome)))
+    status = LIVE.model_copy(update=final(LIVE, TerminationMessage(outcome=outcome), NOW))
     assert status.columns == Columns(epoch="8/50", metric="val_f1=0.91", progress="16%")
 
 
 def test_an_end_without_a_word_keeps_what_was_known() -> None:
-    status = LIVE.model_copy(update=without_estimate(LIVE))
+    status = LIVE.model_copy(update=silent(LIVE))
     assert status.columns == Columns(epoch="8/50", metric="val_f1=0.9", progress="16%")
     assert status.progress is not None
     assert (status.progress.epoch, status.progress.estimated_completion_time) == (8, None)
-    assert without_estimate(TrainingRunStatus()) == {}
+    assert silent(TrainingRunStatus()) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,19 @@
 """Asking a trainer: over a real socket, because what matters is what goes wrong on one."""
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from tests.unit.operator.builders import NOW, UID, dead_pod, raw_job, raw_pod, run
-from trainingrun_api import names
+from trainingrun_api import telemetry
 from trainingrun_operator import scraper
 from trainingrun_operator.observed import View, job_from, pod_from
 
@@ -19,8 +21,8 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 @contextmanager
-def serving(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A pod at 127.0.0.1 that answers so, on a port of its own."""
+def serving(answer: Answer) -> Iterator[int]:
+    """A pod at 127.0.0.1 that answers so, on this port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -32,9 +34,8 @@ def serving(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    monkeypatch.setattr(names, "METRICS_PORT", server.server_port)
     try:
-        yield
+        yield server.server_port
     finally:
         server.shutdown()
         thread.join()
@@ -99,25 +100,24 @@ def not_http(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(b"hello\r\n")
 
 
-def test_a_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(page, monkeypatch):
-        assert scraper.fetch("127.0.0.1") == "trainer_epoch 3\n"
+def test_a_page_is_read() -> None:
+    with serving(page) as port:
+        assert scraper.fetch("127.0.0.1", port) == "trainer_epoch 3\n"
 
 
 @pytest.mark.parametrize("answer", [not_found, redirect, binary, endless, trickle, slow_header, not_http])
 def test_anything_else_is_no_progress_within_moments(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scraper, "TIMEOUT_SECONDS", 0.3)
     began = time.monotonic()
-    with serving(answer, monkeypatch):
+    with serving(answer) as port:
         with pytest.raises(scraper.NoProgressError):
-            scraper.fetch("127.0.0.1")
+            scraper.fetch("127.0.0.1", port)
         assert time.monotonic() - began < 5
 
 
-def test_nobody_at_home_is_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names, "METRICS_PORT", 1)
+def test_nobody_at_home_is_no_progress() -> None:
     with pytest.raises(scraper.NoProgressError):
-        scraper.fetch("127.0.0.1")
+        scraper.fetch("127.0.0.1", 1)
 
 
 @pytest.mark.parametrize(
@@ -133,26 +133,86 @@ def test_nobody_at_home_is_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_only_the_running_master_of_an_active_job_is_asked(view: View, address: str | None) -> None:
-    assert scraper.master_ip(view) == address
+    master = scraper.master_of(view)
+    assert (master.ip if master else None) == address
 
 
-def test_a_defect_that_one_pod_brings_out_stops_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    view = View(run(), (job_from(raw_job()),), (pod_from(raw_pod()),))
-    asked: list[str] = []
+VIEW = View(run(), (job_from(raw_job()),), (pod_from(raw_pod()),))
+Page = Callable[[], str]
 
-    def fetch(address: str) -> str:
-        asked.append(address)
+
+async def asked(page: Page, times: int, follow: Callable[[scraper.Scraper], None]) -> scraper.Scraper:
+    """A scraper whose trainer served this page so many times; each look at the clock is a second later."""
+    seconds, answers = itertools.count(), 0
+
+    def now() -> datetime:
+        return NOW + timedelta(seconds=next(seconds))
+
+    def fetch(address: str, port: int) -> str:
+        nonlocal answers
+        answers += 1
+        return page()
+
+    with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scraper, "fetch", fetch)
+        found = scraper.Scraper(lambda _: VIEW, lambda _: None, pool, 0.001, now)
+        follow(found)
+        worker = asyncio.create_task(found.work())
+        async with asyncio.timeout(20):
+            while answers <= times and not worker.done():
+                await asyncio.sleep(0.001)
+        assert worker.cancel(), "the worker ended"
+        return found
+
+
+def follow(found: scraper.Scraper) -> None:
+    found.follow(VIEW.run.key, UID)
+
+
+def pages(*texts: str) -> Page:
+    """The pages one after the other; the last one again and again, and none where it is empty."""
+    rest = itertools.chain(texts, itertools.repeat(texts[-1]))
+
+    def serve() -> str:
+        if not (text := next(rest)):
+            raise scraper.NoProgressError("nobody answers")
+        return text
+
+    return serve
+
+
+def test_a_defect_that_one_pod_brings_out_stops_no_worker() -> None:
+    def broken() -> str:
         raise RuntimeError("a defect")
 
-    async def play() -> bool:
-        with ThreadPoolExecutor(1) as pool:
-            found = scraper.Scraper(lambda _: view, lambda _: None, pool, 0.001, lambda: NOW)
-            found.follow(view.run.key, UID)
-            worker = asyncio.create_task(found.work())
-            async with asyncio.timeout(5):
-                while len(asked) < 2 and not worker.done():
-                    await asyncio.sleep(0.001)
-            return worker.cancel()
+    asyncio.run(asked(broken, 2, follow))
 
-    monkeypatch.setattr(scraper, "fetch", fetch)
-    assert asyncio.run(play()), "the worker ended"
+
+@pytest.mark.parametrize(
+    ("served", "heartbeat", "seen"),
+    [
+        (pages(f"{telemetry.HEARTBEAT} 7\n"), 7.0, 0),
+        (pages(f"{telemetry.HEARTBEAT} 7\n", f"{telemetry.HEARTBEAT} 8\n"), 8.0, 1),
+        (pages(f"{telemetry.HEARTBEAT} 7\n", ""), 7.0, 0),
+        (pages("", f"{telemetry.HEARTBEAT} 7\n"), 7.0, 1),
+        (pages(""), None, 0),
+    ],
+    ids=["unchanged", "changed", "went silent", "first answer", "never answered"],
+)
+def test_a_heartbeat_is_as_old_as_the_operator_has_known_it(
+    served: Page, heartbeat: float | None, seen: int
+) -> None:
+    latest = asyncio.run(asked(served, 3, follow)).latest(VIEW.run.key, UID)
+    assert latest is not None
+    assert latest.heartbeat == heartbeat
+    assert latest.heartbeat_seen_at is not None
+    # A question that fails may look at the clock as well, once.
+    assert 0 <= (latest.heartbeat_seen_at - NOW).total_seconds() - seen <= 1
+
+
+def test_the_answers_of_another_run_of_that_name_do_not_count() -> None:
+    found = asyncio.run(asked(pages("trainer_epoch 3\n"), 1, follow))
+    assert found.latest(VIEW.run.key, UID) is not None
+    assert found.latest(VIEW.run.key, "another") is None
+    found.forget(VIEW.run.key)
+    assert found.latest(VIEW.run.key, UID) is None

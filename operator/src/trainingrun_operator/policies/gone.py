@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from trainingrun_operator.observed import Pod
 from trainingrun_operator.plan import Deletion
-from trainingrun_operator.policies.diagnosis import LOST_NODE_REASONS
+from trainingrun_operator.policies.cause import LOST_NODE_REASONS
 
 MARGIN_SECONDS = 5
 """What a node that came back in the last moment gets to say so."""

@@ -21,8 +21,6 @@ def node_lost(situation: Situation) -> Plan | None:
     for pod in situation.pods:
         given_up = given_up_at(pod, seconds) if pod.alive else None
         if given_up and given_up <= situation.now:
-            failure = describe(situation.spec, pod.attempt, pod).model_copy(
-                update={"reason": Reason.NODE_LOST}
-            )
+            failure = describe(situation.spec, pod.attempt, pod, Reason.NODE_LOST)
             return stop(situation, Reason.NODE_LOST, sentence(failure), failure=failure)
     return None
