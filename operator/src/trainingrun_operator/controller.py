@@ -22,14 +22,15 @@ from trainingrun_api import names
 from trainingrun_api.reasons import Phase
 from trainingrun_operator import health, logs
 from trainingrun_operator.cluster import RUNS, ApiCluster, connect
+from trainingrun_operator.conditions import ended
 from trainingrun_operator.errors import OperatorError
 from trainingrun_operator.informer import Informer
 from trainingrun_operator.metrics import OperatorMetrics, RunSeries
 from trainingrun_operator.observed import Key, View
 from trainingrun_operator.plan import Image
-from trainingrun_operator.progress import Scrape
 from trainingrun_operator.reconciler import Outcome, Reconciler
 from trainingrun_operator.resync import Resync
+from trainingrun_operator.scrape import Scrape
 from trainingrun_operator.scraper import Scraper
 from trainingrun_operator.settings import Settings
 from trainingrun_operator.workqueue import WorkQueue
@@ -135,10 +136,11 @@ class Controller:
             self._forget(key)
             self._uids[key] = view.run.uid
         scrape = self._scraper.latest(key, view.run.uid)
+        rivals = self._informer.rivals(view.run)
         began, result = time.monotonic(), "error"
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._reconcile, view, scrape
+                self._pool, self._reconcile, view, scrape, rivals
             )
         except (OperatorError, ValidationError) as error:
             log.warning("%s/%s: %s; next try in %.1f s", *key, error, self.queue.failed(key))
@@ -151,18 +153,27 @@ class Controller:
             self.queue.done(key, outcome.requeue_after)
         self._metrics.reconcile_seconds.labels(result).observe(time.monotonic() - began)
 
-    def _reconcile(self, view: View, scrape: Scrape | None) -> Outcome:
+    def _reconcile(self, view: View, scrape: Scrape | None, rivals: tuple[View, ...]) -> Outcome:
         attempt = view.run.status.get("attempt")
         with logs.about(namespace=view.run.namespace, run=view.run.name, attempt=attempt):
-            return self._reconciler.reconcile(view, scrape)
+            return self._reconciler.reconcile(view, scrape, rivals)
 
     def _publish(self, key: Key, view: View, outcome: Outcome) -> None:
         _, pods = view.current()
         self._series.publish(key, outcome.status, pods, self._now())
         if outcome.status.phase == Phase.RUNNING:
             self._scraper.follow(key, view.run.uid)
+        elif ended(outcome.status):
+            self._scraper.forget(key)
+        self._wake(outcome.freed)
 
     def _forget(self, key: Key) -> None:
         self._series.forget(key)
+        self._scraper.forget(key)
         if uid := self._uids.pop(key, None):
-            self._reconciler.forget(uid)
+            self._wake(self._reconciler.forget(uid))
+
+    def _wake(self, project: Key | None) -> None:
+        """The runs of a project that became free are looked at at once."""
+        for key in self._informer.members(project) if project else ():
+            self.queue.add(key)
