@@ -23,7 +23,7 @@ from tests.unit.operator.builders import (
 from trainingrun_api import names
 from trainingrun_operator.cluster import RESOURCES, RUNS, Resource
 from trainingrun_operator.errors import AlreadyExistsError, ConflictError, NotFoundError
-from trainingrun_operator.observed import Raw, View, job_from, pod_from, run_from
+from trainingrun_operator.observed import JobState, Raw, View, job_from, pod_from, run_from
 from trainingrun_operator.times import to_timestamp
 
 Object = dict[str, Any]
@@ -49,6 +49,10 @@ class MemoryCluster:
     reads: list[str] = field(default_factory=list)
     die_at: dict[int, str] = field(default_factory=dict)
     """Numbers of writes at which the process dies, and whether `before` or `after` they took effect."""
+    exit_codes: dict[int, int] = field(default_factory=dict)
+    """Of all pods of an attempt, where they differ from what a test steps with."""
+    lost_jobs: set[int] = field(default_factory=set)
+    """Attempts whose Job somebody deletes while the pods run, which stay."""
     writes: int = 0
     version: int = 100
 
@@ -61,6 +65,7 @@ class MemoryCluster:
         with_kind, name = manifest["kind"], manifest["metadata"]["name"]
         self._die("before")
         if (with_kind, name) in self.objects:
+            self._die("after")
             raise AlreadyExistsError(409, f"{with_kind} {name} already exists")
         stored = self.put(dict(copy.deepcopy(manifest)))
         self.created[f"{with_kind}/{name}"] += 1
@@ -133,6 +138,9 @@ class MemoryCluster:
         if not jobs:
             return
         attempt, job = max(jobs.items())
+        if job_from(job).state != JobState.ACTIVE:
+            return
+        exit_code = self.exit_codes.get(attempt, exit_code)
         of = {"attempt": attempt, "job_uid": job["metadata"]["uid"]}
         pods = [self.objects.get(("Pod", f"{NAME}-{attempt}-{index}-x")) for index in range(nodes)]
         phases = {pod["status"]["phase"] if pod else "" for pod in pods}
@@ -140,6 +148,8 @@ class MemoryCluster:
             self._put_pods([raw_pod(i, "Pending", {"waiting": {}}, node="", **of) for i in range(nodes)])
         elif phases == {"Pending"}:
             self._put_pods([raw_pod(i, **of) for i in range(nodes)])
+        elif phases == {"Running"} and attempt in self.lost_jobs:
+            del self.objects["Job", job["metadata"]["name"]]
         elif phases == {"Running"}:
             self._put_pods([dead_pod(i, exit_code, "bye", **of) for i in range(nodes)])
         else:

@@ -13,11 +13,12 @@ from trainingrun_operator.plan import Plan, Situation, Verify
 from trainingrun_operator.policies.conclude import conclude
 from trainingrun_operator.policies.last_words import last_words
 from trainingrun_operator.policies.outcomes import outcome_of
+from trainingrun_operator.policies.start import FIRST_ATTEMPT
 from trainingrun_operator.policies.stop import stop
 from trainingrun_operator.times import seconds_between
 
 INDEX_LAG_SECONDS = 5.0
-"""A Job younger than this is taken to be on its way into the index, which saves a read for each run."""
+"""A first Job younger than this is taken to be on its way into the index, which saves a read for each run."""
 
 
 def lost(situation: Situation) -> Plan | None:
@@ -26,7 +27,7 @@ def lost(situation: Situation) -> Plan | None:
         return None
     if Verify.JOB not in situation.verified:
         young = INDEX_LAG_SECONDS - seconds_between(_accepted_at(situation), situation.now)
-        if young > 0:
+        if young > 0 and situation.attempt == FIRST_ATTEMPT:
             return Plan(why="the Job is not in the index yet", requeue_after=young)
         return Plan(why="the Job is not in the index", verify=Verify.JOB)
     job = names.job_name(situation.run.name, situation.attempt)
