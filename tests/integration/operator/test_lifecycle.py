@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.helpers.audit import AuditMark
+from tests.helpers.operator_process import Operator
 from tests.helpers.runs import Runs, manifest
-from tests.integration.operator.conftest import Operator
 from trainingrun_api import names
 
 pytestmark = pytest.mark.cluster
@@ -186,5 +186,4 @@ def test_sigterm_ends_it_at_once_and_well(runs: Runs, operator: Operator, image:
 def test_wrong_settings_end_it_at_once(idle_operator: Operator) -> None:
     idle_operator.environ["TRAININGRUN_OPERATOR_WORKERS"] = "many"
     idle_operator.start()
-    assert idle_operator.process is not None
-    assert idle_operator.process.wait(timeout=30) == names.EXIT_BAD_CONFIG
+    assert idle_operator.wait() == names.EXIT_BAD_CONFIG

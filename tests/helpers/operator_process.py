@@ -1,0 +1,121 @@
+"""The operator as a process of its own that can be killed, and that starts in a moment.
+
+Importing it costs a second of CPU, which tests that start it a hundred times cannot spend: processes are
+forked from a server that has imported everything once.
+"""
+
+import multiprocessing
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+from contextlib import closing
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from kubernetes.config import kube_config
+
+from trainingrun_operator.__main__ import main
+from trainingrun_operator.settings import PREFIX
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["pytest", __name__])
+
+PORTS = range(20000, 30000)
+"""Below those that the kernel gives to outgoing connections, which would take the port of a dead operator."""
+
+
+@dataclass
+class Operator:
+    """A process, or one after the other."""
+
+    environ: dict[str, str]
+    log: Path
+    metrics_port: int
+    health_port: int
+    starts: int = 0
+    _process: ForkServerProcess | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> None:
+        with self._lock:
+            self._start()
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> int:
+        """Ends the process; its exit status, as `subprocess` gives it."""
+        with self._lock:
+            assert self._process is not None
+            assert self._process.pid is not None
+            os.kill(self._process.pid, how)
+            return self._wait(self._process)
+
+    def wait(self) -> int:
+        """The exit status of a process that ends by itself."""
+        with self._lock:
+            assert self._process is not None
+            return self._wait(self._process)
+
+    def keep_alive(self) -> None:
+        """Starts it where it is dead, as Kubernetes would do."""
+        with self._lock:
+            if self._process is None or not self._process.is_alive():
+                self._start()
+
+    def end(self) -> None:
+        """Ends it where it lives."""
+        with self._lock:
+            if self._process and self._process.is_alive():
+                self._process.terminate()
+                self._wait(self._process)
+
+    def _start(self) -> None:
+        self._process = _FORKS.Process(target=_operate, args=(self.environ, self.log), daemon=True)
+        self._process.start()
+        self.starts += 1
+
+    def _wait(self, process: ForkServerProcess) -> int:
+        process.join(30)
+        assert process.exitcode is not None, "still alive after 30 s"
+        return process.exitcode
+
+
+def operator_for(namespace: str, kubeconfig: Path, log: Path) -> Operator:
+    """An operator for one namespace, not yet started."""
+    metrics_port, health_port = free_port(), free_port()
+    settings = {
+        "TRAINER_IMAGE": "example/trainer:1",
+        "NAMESPACES": namespace,
+        "METRICS_PORT": str(metrics_port),
+        "HEALTH_PORT": str(health_port),
+        "LOG_FORMAT": "text",
+        "LOG_LEVEL": "DEBUG",
+        "PROGRESS_SECONDS": "2",
+        "RESYNC_SECONDS": "5",
+    }
+    environ = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+    environ |= {PREFIX + name: value for name, value in settings.items()}
+    log.touch()
+    return Operator(environ, log, metrics_port, health_port)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with closing(socket.socket()) as candidate:
+            if candidate.connect_ex(("127.0.0.1", port)):
+                return port
+    raise AssertionError("no port is free")
+
+
+def _operate(environ: dict[str, str], log: Path) -> None:
+    os.environ.clear()
+    os.environ.update(environ)
+    with log.open("a") as stream:
+        for descriptor in (1, 2):
+            os.dup2(stream.fileno(), descriptor)
+    # The client reads KUBECONFIG when it is imported, and that was in the server.
+    kube_config.KUBE_CONFIG_DEFAULT_LOCATION = environ["KUBECONFIG"]
+    sys.exit(main())

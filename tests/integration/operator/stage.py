@@ -1,0 +1,158 @@
+"""Plays a run from its creation to its end while requests of the operator go wrong, and tells how it ended.
+
+The operator is a process of its own behind a fault proxy, started again whenever it is dead, as Kubernetes
+would do.
+"""
+
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.helpers.fault_proxy import Answered, FaultProxy, Rule, no_fault
+from tests.helpers.operator_process import Operator, operator_for
+from tests.helpers.played_nodes import NODE_SELECTOR, Api, Deed, PlayedRun
+from tests.helpers.runs import manifest
+from trainingrun_api import names
+
+Object = dict[str, Any]
+
+ENDED = ("Completed", "Failed")
+QUIET_SECONDS = 1.0
+WATCHES = 3
+"""An operator at work watches runs, Jobs and pods."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run and what becomes of its attempts."""
+
+    deeds: Sequence[Deed]
+    """By attempt."""
+    nodes: int = 2
+
+    def spec(self) -> Object:
+        return {
+            "image": "example/played:1",
+            "command": ["true"],
+            "nodes": self.nodes,
+            "resources": {"gpus": 0},
+            "checkpoints": {"size": "10Mi"},
+            "restart": {"backoffSeconds": 0},
+            "pod": {"nodeSelector": NODE_SELECTOR},
+        }
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a story ended, in words that two equal runs have in common."""
+
+    status: Object
+    """Without times and generated names."""
+    created: Counter[str]
+    """How often each object was created; Events apart, which are news and may get lost."""
+    deleted: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Played:
+    """An ending and the way to it."""
+
+    ending: Ending
+    writes: Sequence[Answered]
+    starts: int
+    """How often the operator was started."""
+
+
+Disturbance = Callable[[Operator], Rule]
+"""What goes wrong, given the operator that may be killed."""
+
+
+def undisturbed(operator: Operator) -> Rule:
+    """Nothing goes wrong."""
+    return no_fault
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A namespace and a folder of its own."""
+
+    api: Api
+    kubeconfig: Path
+    folder: Path
+    operators: int = 1
+    """How many work at the same time."""
+
+    def play(
+        self, name: str, story: Story, disturb: Disturbance = undisturbed, seconds: float = 120
+    ) -> Played:
+        """Raises TimeoutError that tells the last status."""
+        with FaultProxy(self.kubeconfig) as proxy:
+            kubeconfig = proxy.write_kubeconfig(self.folder / f"{name}.kubeconfig")
+            log = self.folder / f"{name}.log"
+            operators = [operator_for(self.api.namespace, kubeconfig, log) for _ in range(self.operators)]
+            proxy.rule = disturb(operators[0])
+            try:
+                status = self._until_ended(proxy, operators, name, story, seconds)
+            finally:
+                for operator in operators:
+                    operator.end()
+            writes = tuple(proxy.writes)
+        return Played(_ending(name, status, writes), writes, sum(operator.starts for operator in operators))
+
+    def _until_ended(
+        self, proxy: FaultProxy, operators: Sequence[Operator], name: str, story: Story, seconds: float
+    ) -> Object:
+        self.api("POST", f"apis/{names.API_VERSION}", names.PLURAL, manifest(name, story.spec()))
+        nodes = PlayedRun(self.api, name, story.deeds)
+        deadline, quiet_since, writes = time.monotonic() + seconds, time.monotonic(), 0
+        status: Object = {}
+        while time.monotonic() < deadline:
+            for operator in operators:
+                operator.keep_alive()
+            status = nodes.step()
+            at_work = proxy.watches >= WATCHES * len(operators)
+            if status.get("phase") not in ENDED or not at_work or len(proxy.writes) != writes:
+                quiet_since, writes = time.monotonic(), len(proxy.writes)
+            if time.monotonic() - quiet_since > QUIET_SECONDS:
+                return status
+            time.sleep(0.05)
+        log = (self.folder / f"{name}.log").read_text(encoding="utf-8")[-4000:]
+        raise TimeoutError(f"{name} did not end within {seconds} s: {json.dumps(status, indent=1)}\n{log}")
+
+
+def _ending(name: str, status: Object, writes: Iterable[Answered]) -> Ending:
+    done = [
+        (write.call.method, f"{write.call.resource} {_plain(name, write.call.name)}")
+        for write in writes
+        if write.status < 300 and write.call.resource != "events"
+    ]
+    return Ending(
+        json.loads(_plain(name, json.dumps(_timeless(status)))),
+        Counter(target for method, target in done if method == "POST"),
+        frozenset(target for method, target in done if method == "DELETE"),
+    )
+
+
+def _timeless(value: Any) -> Any:
+    """A status without times and what is reckoned from them."""
+    if isinstance(value, list):
+        return [_timeless(item) for item in value]
+    if isinstance(value, dict):
+        passing = ("Time", "Seconds")
+        return {
+            key: _timeless(item)
+            for key, item in value.items()
+            if not key.endswith(passing) and key not in ("goodput", "runDirectory")
+        }
+    return value
+
+
+def _plain(name: str, text: str) -> str:
+    """A text without what differs between equal runs: the run's name and the random ends of pod names."""
+    text = re.sub(rf"\b{name}-(\d+)-(\d+)-[a-z0-9]{{5}}\b", r"run-\1-\2-xxxxx", text)
+    return re.sub(rf"\b{name}\b", "run", text)
