@@ -32,13 +32,12 @@ def goodput(status: TrainingRunStatus, useful_seconds: float | None, at: datetim
 def paused_seconds(status: TrainingRunStatus) -> int | None:
     """Seconds that the run had no permission to run since its start, once an attempt runs again.
 
-    The gap between two attempts counts up to the last permission that was given in it.
+    The gap since the last attempt that ran counts up to the last permission that was given in it.
     """
-    if not status.attempts:
-        return status.paused_seconds
-    ended = from_timestamp(status.attempts[-1].end_time)
+    ran = [record.end_time for record in status.attempts or () if record.start_time]
+    ended = from_timestamp(ran[-1]) if ran else None
     permitted = _last_permission(status.conditions or ())
-    if status.start_time is None or ended is None or permitted is None or permitted <= ended:
+    if ended is None or permitted is None or permitted <= ended:
         return status.paused_seconds
     return (status.paused_seconds or 0) + round(seconds_between(ended, permitted))
 

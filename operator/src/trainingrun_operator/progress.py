@@ -2,7 +2,7 @@
 Pure."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 from trainingrun_api import telemetry
@@ -12,12 +12,9 @@ from trainingrun_api.termination import TerminationMessage
 from trainingrun_operator import resumption
 from trainingrun_operator.goodput import goodput
 from trainingrun_operator.scrape import Scrape
-from trainingrun_operator.times import human_duration, to_timestamp
+from trainingrun_operator.times import human_duration, unix_timestamp
 
 R = TypeVar("R", bound=Report)
-
-LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
-"""RFC 3339 has no later day."""
 
 
 def live(status: TrainingRunStatus, scrape: Scrape) -> dict[str, object]:
@@ -25,7 +22,7 @@ def live(status: TrainingRunStatus, scrape: Scrape) -> dict[str, object]:
     if scrape.empty:
         return {}
     left = scrape.seconds_left
-    end = None if left is None else _unix(scrape.at.timestamp() + left)
+    end = None if left is None else unix_timestamp(scrape.at.timestamp() + left)
     rate = scrape.samples_per_second
     fields: dict[str, object] = {
         "progress": _told(
@@ -36,7 +33,7 @@ def live(status: TrainingRunStatus, scrape: Scrape) -> dict[str, object]:
                 "global_step": scrape.global_step,
                 "percent": scrape.percent,
                 "samples_per_second": None if rate is None else number(rate),
-                "last_heartbeat_time": _unix(scrape.heartbeat),
+                "last_heartbeat_time": unix_timestamp(scrape.heartbeat),
                 "trainer_phase": scrape.phase,
                 "useful_seconds": None if scrape.useful_seconds is None else int(scrape.useful_seconds),
             },
@@ -51,7 +48,7 @@ def live(status: TrainingRunStatus, scrape: Scrape) -> dict[str, object]:
     records = status.attempts or []
     if updated := resumption.with_lost_steps(records, scrape.resumed_step):
         fields["attempts"] = records = updated
-    if checkpoint := resumption.checkpoint(status, scrape, records, _unix(scrape.checkpoint_time)):
+    if checkpoint := resumption.checkpoint(status, scrape, records):
         fields["checkpoint"] = checkpoint
     if (share := goodput(status, scrape.useful_seconds, scrape.at)) is not None:
         fields["goodput"] = share
@@ -132,12 +129,6 @@ def _bounded(scrape: Scrape) -> list[tuple[str, float]]:
     """At most MAX_METRICS metrics, the monitored one first to stay."""
     ranked = sorted(scrape.metrics.items(), key=lambda item: (item[0] != scrape.monitor, item[0]))
     return sorted(ranked[:MAX_METRICS])
-
-
-def _unix(seconds: float | None) -> str | None:
-    if seconds is None or seconds > LAST_MOMENT:
-        return None
-    return to_timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def _of(done: int | None, planned: int | None) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from trainingrun_api.status import AttemptRecord, Checkpoint, TrainingRunStatus
 from trainingrun_operator.scrape import Scrape
+from trainingrun_operator.times import unix_timestamp
 
 
 def with_lost_steps(records: Sequence[AttemptRecord], resumed_step: int | None) -> list[AttemptRecord] | None:
@@ -28,16 +29,16 @@ def lost_steps(records: Sequence[AttemptRecord]) -> int | None:
 
 
 def checkpoint(
-    status: TrainingRunStatus, scrape: Scrape, records: Sequence[AttemptRecord], time: str | None
+    status: TrainingRunStatus, scrape: Scrape, records: Sequence[AttemptRecord]
 ) -> Checkpoint | None:
-    """The newest checkpoint, and where the current attempt went on from. `time` is that of the scrape's."""
+    """The newest checkpoint, and where the current attempt went on from."""
     known = status.checkpoint
     if scrape.checkpoint_step is not None:
         same = known and known.step == scrape.checkpoint_step
         newest = Checkpoint(
             step=scrape.checkpoint_step,
             epoch=known.epoch if known and same else None,
-            time=time,
+            time=unix_timestamp(scrape.checkpoint_time),
             path=known.path if known else None,
         )
     elif scrape.damaged_checkpoints and scrape.resumed_step:
@@ -68,5 +69,5 @@ def resumed(scrape: Scrape) -> str:
     """Where the attempt went on from, in a few words; empty for a fresh start."""
     if not scrape.resumed_step:
         return ""
-    exactly = "" if scrape.resume_exact is not False else ", not bit for bit: the number of ranks changed"
+    exactly = ", not bit for bit" if scrape.resume_exact is False else ""
     return f"went on from step {scrape.resumed_step}{exactly}"

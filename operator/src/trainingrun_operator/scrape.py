@@ -131,7 +131,7 @@ def parse(page: str, at: datetime, attempt: int = 1) -> Scrape:
 
 
 def samples(page: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    """Name, labels and value of each sample. Raises ValueError where the page holds something else."""
+    """Name, labels and value of each sample. Raises ValueError where it is no page of metrics."""
     try:
         for family in text_string_to_metric_families(page):
             for sample in family.samples:

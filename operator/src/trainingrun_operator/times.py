@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""RFC 3339 has no later day."""
 
 
 def to_timestamp(moment: datetime) -> str:
@@ -13,6 +15,13 @@ def to_timestamp(moment: datetime) -> str:
 def from_timestamp(text: str | None) -> datetime | None:
     """Moment of a text with or without fractions, or None where there is none."""
     return datetime.fromisoformat(text) if text else None
+
+
+def unix_timestamp(seconds: float | None) -> str | None:
+    """Text of a Unix time; None where there is none, or none that RFC 3339 could write."""
+    if seconds is None or seconds > LAST_MOMENT:
+        return None
+    return to_timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def seconds_between(earlier: datetime | None, later: datetime) -> float:

@@ -1,5 +1,6 @@
 """Which steps an attempt took, as far as anybody knows."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trainingrun_api.termination import TerminationMessage
@@ -21,18 +22,22 @@ class Steps:
 def steps_of(situation: Situation) -> Steps:
     """The steps of the latest attempt: what rank 0 said last, and what the pods said at their end.
 
-    The status tells of this attempt alone (see `start`), and may know words of pods that are gone by now.
+    The status tells of this attempt alone (see `start`), and may know words of pods that are gone by now; the
+    last answer may be newer.
     """
     told = [
         message
         for pod in situation.pods
         if pod.exit and (message := TerminationMessage.decode(pod.exit.message))
     ]
-    known, progress = situation.status.checkpoint, situation.status.progress
-    taken = [message.global_step for message in told] + [progress.global_step if progress else None]
-    kept = [message.checkpoint.step for message in told if message.checkpoint]
-    return Steps(
-        first=known.resumed_from_step if known else None,
-        last=max((step for step in taken if step is not None), default=None),
-        checkpoint=max((*kept, known.step) if known else kept, default=None),
-    )
+    known, progress, scrape = situation.status.checkpoint, situation.status.progress, situation.scrape
+    first = [known.resumed_from_step if known else None, scrape.resumed_step if scrape else None]
+    taken = [progress.global_step if progress else None, scrape.global_step if scrape else None]
+    taken += [message.global_step for message in told]
+    kept = [known.step if known else None, scrape.checkpoint_step if scrape else None]
+    kept += [message.checkpoint.step for message in told if message.checkpoint]
+    return Steps(_greatest(first), _greatest(taken), _greatest(kept))
+
+
+def _greatest(steps: Iterable[int | None]) -> int | None:
+    return max((step for step in steps if step is not None), default=None)
