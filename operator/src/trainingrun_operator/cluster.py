@@ -99,8 +99,8 @@ class Cluster(Protocol):
     def find(self, resource: Resource, namespace: str, selector: str) -> list[dict[str, Any]]:
         """All objects of a kind with these labels in a namespace."""
 
-    def list_uids(self, resource: Resource, namespace: str | None, selector: str = "") -> set[str]:
-        """UIDs of all objects of a kind in one namespace, or in all."""
+    def list_versions(self, resource: Resource, namespace: str | None, selector: str = "") -> dict[str, str]:
+        """resourceVersions of all objects of a kind in one namespace, or in all, by UID."""
 
 
 class ApiCluster:
@@ -157,11 +157,12 @@ class ApiCluster:
         """All objects of a kind with these labels in a namespace."""
         return [item for page in self._pages(resource, namespace, selector, JSON) for item in page]
 
-    def list_uids(self, resource: Resource, namespace: str | None, selector: str = "") -> set[str]:
-        """UIDs of all objects of a kind in one namespace, or in all; the server sends nothing but
-        metadata."""
+    def list_versions(self, resource: Resource, namespace: str | None, selector: str = "") -> dict[str, str]:
+        """resourceVersions of all objects of a kind in one namespace, or in all, by UID; the server sends
+        nothing but metadata."""
         pages = self._pages(resource, namespace, selector, METADATA_ONLY)
-        return {item["metadata"]["uid"] for page in pages for item in page}
+        found = (item["metadata"] for page in pages for item in page)
+        return {meta["uid"]: meta["resourceVersion"] for meta in found}
 
     def serves(self, resource: Resource) -> bool:
         """Whether the API server knows a kind by now, as clients discover it."""

@@ -91,12 +91,20 @@ def _registry(informer: Informer, add: Add, problems: Callable[[], list[str]]) -
     async def index_pod(body: kopf.Body, **_: Any) -> dict[Key, Pod]:
         return {_run_key(body): pod_from(body)}
 
+    @kopf.index(*RUNS, id="version_index", registry=registry)
+    @kopf.index(*JOBS, id="version_index", registry=registry)
+    @kopf.index(*PODS, id="version_index", registry=registry)
+    async def index_version(body: kopf.Body, **_: Any) -> dict[str, str]:
+        meta = body["metadata"]
+        return {meta["uid"]: meta["resourceVersion"]}
+
     @kopf.on.startup(registry=registry)
     async def attach(**indices: Any) -> None:
         informer.runs = indices["run_index"]
         informer.jobs = indices["job_index"]
         informer.pods = indices["pod_index"]
         informer.projects = indices["project_index"]
+        informer.known = indices["version_index"]
 
     @kopf.on.event(*RUNS, registry=registry)
     async def on_run(body: kopf.Body, **_: Any) -> None:

@@ -25,5 +25,5 @@ def problems(
     if since_resync > MISSED_RESYNCS * resync_seconds + ROUND_SECONDS:
         found.append(f"no resync for {since_resync:.0f} s")
     if unheard:
-        found.append(f"the watch did not bring {len(unheard)} objects that two lists showed")
+        found.append(f"the watch did not bring {len(unheard)} objects or changes that two lists showed")
     return found

@@ -33,6 +33,8 @@ class Informer:
     pods: Index[Pod] = field(default_factory=dict)
     projects: Index[Run] = field(default_factory=dict)
     """The runs again, by namespace and project."""
+    known: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """resourceVersions of all objects in the indices, by UID."""
     ghosts: set[str] = field(default_factory=set)
     """UIDs in an index of objects that no longer exist."""
 
@@ -60,17 +62,14 @@ class Informer:
         """All runs, and runs that only have children left."""
         return list({*self.runs, *self.jobs, *self.pods})
 
-    def uids(self) -> set[str]:
-        """UIDs of all objects that are taken to exist."""
-        return self._indexed() - self.ghosts
+    def versions(self) -> dict[str, str]:
+        """resourceVersions of all objects that are taken to exist, by UID."""
+        real = ((uid, versions) for uid, versions in self.known.items() if uid not in self.ghosts)
+        return {uid: next(iter(versions)) for uid, versions in real}
 
     def bury(self, uids: Iterable[str]) -> None:
         """Never shows these objects again; a UID is not used twice."""
-        self.ghosts = (self.ghosts | set(uids)) & self._indexed()
-
-    def _indexed(self) -> set[str]:
-        indices: tuple[Index[Run] | Index[Job] | Index[Pod], ...] = (self.runs, self.jobs, self.pods)
-        return {item.uid for index in indices for store in index.values() for item in store}
+        self.ghosts = (self.ghosts | set(uids)) & set(self.known)
 
     def _real(self, index: Index[T], key: Key) -> list[T]:
         return [item for item in index.get(key, ()) if item.uid not in self.ghosts]

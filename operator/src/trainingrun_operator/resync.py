@@ -1,14 +1,14 @@
 """The second look: lists everything every few minutes, compares it with the index and brings up every run.
 
 Watches lose things: see `informer` for objects that stay in the index after their deletion. An object that
-two lists in a row show and the index never held means that the watch is deaf, which the liveness probe
-reports.
+two lists in a row show, while the index does not hold it or holds the same old version of it, means that the
+watch is deaf, which the liveness probe reports.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 
 from trainingrun_api import names
@@ -44,9 +44,9 @@ class Resync:
         self._seconds = seconds
         self._on_run = on_run
         self._on_mismatch = on_mismatch
-        self._missing: set[str] = set()
+        self._missed: dict[str, str | None] = {}
         self.unheard: set[str] = set()
-        """UIDs that the last two lists showed and the index never held."""
+        """UIDs of objects whose news the last two lists showed and the watch never brought."""
         self.last = time.monotonic()
         """When the last round ended, on the monotonic clock."""
 
@@ -62,13 +62,13 @@ class Resync:
 
     async def round(self) -> None:
         """One comparison of the index with the API server."""
-        before = self._informer.uids()
+        before = self._informer.versions()
         listed = await asyncio.get_running_loop().run_in_executor(self._pool, self._list)
         await asyncio.sleep(GRACE_SECONDS)
-        after = self._informer.uids()
-        ghosts, missing = compare(before, listed, after)
-        self.unheard = missing & self._missing
-        self._missing = missing
+        after = self._informer.versions()
+        ghosts, missed = compare(before, listed, after)
+        self.unheard = {uid for uid, version in missed.items() if (uid, version) in self._missed.items()}
+        self._missed = missed
         if ghosts or self.unheard:
             log.warning("the index held %d deleted objects and missed %d", len(ghosts), len(self.unheard))
             self._on_mismatch(len(ghosts) + len(self.unheard))
@@ -76,20 +76,29 @@ class Resync:
         for key in self._informer.run_keys():
             self._on_run(key)
 
-    def _list(self) -> set[str]:
+    def _list(self) -> dict[str, str]:
         selectors = ((RUNS, ""), (JOBS, names.RUN_LABEL), (PODS, names.RUN_LABEL))
         return {
-            uid
+            uid: version
             for scope in self._scopes
             for resource, selector in selectors
-            for uid in self._cluster.list_uids(resource, scope, selector)
+            for uid, version in self._cluster.list_versions(resource, scope, selector).items()
         }
 
 
-def compare(before: set[str], listed: set[str], after: set[str]) -> tuple[set[str], set[str]]:
-    """UIDs that only the index has, and UIDs that only the list has. Pure.
+def compare(
+    before: Mapping[str, str], listed: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[set[str], dict[str, str | None]]:
+    """UIDs that only the index has, and UIDs whose news only the list has, with the version in the index,
+    None where there is none. Pure.
 
-    `before` and `after` are the index from before and well after the list was made: what was created or
-    deleted in between is in neither answer.
+    All three hold resourceVersions by UID. `before` and `after` are the index from before and well after the
+    list was made: what was created, changed or deleted in between is in neither answer.
     """
-    return (before & after) - listed, listed - before - after
+    ghosts = before.keys() & after.keys() - listed.keys()
+    missed = {
+        uid: before.get(uid)
+        for uid, version in listed.items()
+        if version != before.get(uid) == after.get(uid)
+    }
+    return ghosts, missed

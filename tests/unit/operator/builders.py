@@ -81,6 +81,7 @@ def raw_job(
             "namespace": NAMESPACE,
             "name": names.job_name(NAME, attempt),
             "uid": uid,
+            "resourceVersion": "11",
             "creationTimestamp": at(-60),
             "labels": {names.RUN_LABEL: NAME, names.UID_LABEL: owner_uid, names.ATTEMPT_LABEL: str(attempt)},
             "ownerReferences": [owner(owner_uid)],
@@ -114,6 +115,7 @@ def raw_pod(
             "namespace": NAMESPACE,
             "name": f"{NAME}-{attempt}-{index}-x",
             "uid": f"pod-{attempt}-{index}-{job_uid}",
+            "resourceVersion": "12",
             "creationTimestamp": at(created),
             "labels": {
                 names.RUN_LABEL: NAME,

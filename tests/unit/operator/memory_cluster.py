@@ -108,9 +108,10 @@ class MemoryCluster:
             if kind == KINDS[resource] and found["metadata"].get("labels", {}).get(label) == value
         ]
 
-    def list_uids(self, resource: Resource, namespace: str | None, selector: str = "") -> set[str]:
+    def list_versions(self, resource: Resource, namespace: str | None, selector: str = "") -> dict[str, str]:
         kind = KINDS[resource]
-        return {found["metadata"]["uid"] for (of, _), found in self.objects.items() if of == kind}
+        found = (found["metadata"] for (of, _), found in self.objects.items() if of == kind)
+        return {meta["uid"]: meta["resourceVersion"] for meta in found}
 
     def put(self, found: Object) -> Object:
         """Stores an object as of a new version."""

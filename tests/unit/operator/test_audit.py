@@ -9,27 +9,41 @@ from trainingrun_operator.resync import compare
 
 
 @pytest.mark.parametrize(
-    ("before", "listed", "after", "ghosts", "missing"),
+    ("before", "listed", "after", "ghosts", "missed"),
     [
-        ("ab", "ab", "ab", "", ""),
-        ("ab", "a", "ab", "b", ""),
-        ("ab", "a", "a", "", ""),
-        ("a", "ab", "a", "", "b"),
-        ("a", "ab", "ab", "", ""),
-        ("a", "a", "ab", "", ""),
-        ("b", "ab", "b", "", "a"),
+        ("a1 b1", "a1 b1", "a1 b1", set(), {}),
+        ("a1 b1", "a1", "a1 b1", {"b"}, {}),
+        ("a1 b1", "a1", "a1", set(), {}),
+        ("a1", "a1 b1", "a1", set(), {"b": None}),
+        ("a1", "a1 b1", "a1 b1", set(), {}),
+        ("a1", "a1", "a1 b1", set(), {}),
+        ("a1", "a2", "a1", set(), {"a": "1"}),
+        ("a1", "a2", "a2", set(), {}),
+        ("a1", "a2", "a3", set(), {}),
+        ("a1", "a1", "a2", set(), {}),
+        ("a2", "a2 b1", "a3", set(), {"b": None}),
     ],
 )
 def test_only_lasting_differences_count(
-    before: str, listed: str, after: str, ghosts: str, missing: str
+    before: str, listed: str, after: str, ghosts: set[str], missed: dict[str, str | None]
 ) -> None:
-    assert compare(set(before), set(listed), set(after)) == (set(ghosts), set(missing))
+    assert compare(versions(before), versions(listed), versions(after)) == (ghosts, missed)
+
+
+def versions(text: str) -> dict[str, str]:
+    """Versions by UID from words such as a1: version 1 of a."""
+    return {word[0]: word[1:] for word in text.split()}
 
 
 def test_a_buried_ghost_is_not_shown_again() -> None:
     key = ("team", NAME)
     old, new = run(uid="old", creationTimestamp=at(-99)), run()
-    informer = Informer({key: [new, old]}, {key: [job_from(raw_job())]}, {key: [pod_from(raw_pod())]})
+    informer = Informer(
+        {key: [new, old]},
+        {key: [job_from(raw_job())]},
+        {key: [pod_from(raw_pod())]},
+        known={"old": ["1"], UID: ["2"]},
+    )
     view = informer.view(key)
     assert view is not None
     assert view.run == new
@@ -37,6 +51,7 @@ def test_a_buried_ghost_is_not_shown_again() -> None:
     view = informer.view(key)
     assert view is not None
     assert view.run == old
+    assert informer.versions() == {"old": "1"}
     informer.bury(["old", "never seen"])
     assert informer.view(key) is None
     assert informer.ghosts == {"old", UID}

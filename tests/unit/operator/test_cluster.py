@@ -160,13 +160,14 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
     assert pauses == list(RETRY_DELAYS)
 
 
-def test_uids_are_listed_page_by_page_and_without_objects(server: Server, client: Client) -> None:
+def test_versions_are_listed_page_by_page_and_without_objects(server: Server, client: Client) -> None:
+    a, b = ({"metadata": {"uid": uid, "resourceVersion": version}} for uid, version in ("a1", "b2"))
     server.script = [
-        (200, {"metadata": {"continue": "more"}, "items": [{"metadata": {"uid": "a"}}]}),
-        (200, {"metadata": {"continue": "still more"}, "items": [{"metadata": {"uid": "b"}}]}),
+        (200, {"metadata": {"continue": "more"}, "items": [a]}),
+        (200, {"metadata": {"continue": "still more"}, "items": [b]}),
         (200, {"metadata": {}, "items": None}),
     ]
-    assert client.cluster.list_uids(PODS, None, "label") == {"a", "b"}
+    assert client.cluster.list_versions(PODS, None, "label") == {"a": "1", "b": "2"}
     (_, first, headers, _), (_, second, *_), _ = server.asked
     assert first == "/api/v1/pods?limit=500&labelSelector=label"
     assert second == f"{first}&continue=more"
