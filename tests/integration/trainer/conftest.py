@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.trainer.ports import free_port
 from trainingrun_api import names
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_trainer import samples
@@ -49,14 +49,6 @@ class Running:
         output, _ = self.process.communicate(timeout=seconds)
         text = self.termination_log.read_text() if self.termination_log.exists() else ""
         return Ended(self.process.returncode, output, self.directory, TerminationMessage.decode(text))
-
-
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Launcher:

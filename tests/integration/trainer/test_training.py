@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.integration.trainer.conftest import IMAGE, Ended, Launcher, free_port
+from tests.integration.trainer.conftest import IMAGE, Ended, Launcher
+from tests.integration.trainer.ports import free_port
 from trainingrun_api import telemetry
 from trainingrun_api.names import EXIT_DONE
 from trainingrun_trainer import config as configs

@@ -1,15 +1,31 @@
-"""Files appear whole or not at all, and a checkpoint's manifest describes it."""
+"""Files appear whole or not at all, and only those of the newest attempt."""
 
-import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from trainingrun_trainer import checkpointing
-from trainingrun_trainer.artifacts import RunDirectory, write_json
-from trainingrun_trainer.atomic import atomic_file
+from trainingrun_api import TrainingConfig
+from trainingrun_trainer.artifacts import RunDirectory, as_json, config_digest
+from trainingrun_trainer.atomic import atomic_file, remove_leftovers
+from trainingrun_trainer.errors import BadConfig, Fenced
+from trainingrun_trainer.fence import Fence
+
+CONFIG = TrainingConfig.model_validate(
+    {
+        "task": "classification",
+        "data": {"format": "zip", "path": "/data/a.zip"},
+        "model": {"architecture": "resnet18"},
+        "maxEpochs": 3,
+    }
+)
+OTHER_CONFIG = CONFIG.model_copy(update={"max_epochs": 4})
+
+
+def begin(directory: RunDirectory, config: TrainingConfig = CONFIG) -> None:
+    directory.fence.claim()
+    directory.begin({"world_size": 2}, {"provenance": {"config_sha256": config_digest(config)}}, config)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -27,55 +43,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert path.read_bytes() == b"old"
 
 
-def test_numbers_that_json_lacks_become_null(tmp_path: Path) -> None:
-    write_json(tmp_path / "file", {"a": [float("nan"), 1.5], "b": float("inf")})
-    assert json.loads((tmp_path / "file").read_text()) == {"a": [None, 1.5], "b": None}
-
-
-class Observed:
-    def __init__(self) -> None:
-        self.steps: list[int] = []
-
-    def saving(self) -> None:
-        self.steps.append(-1)
-
-    def saved(self, seconds: float, step: int) -> None:
-        assert seconds >= 0
-        self.steps.append(step)
-
-
-def test_a_checkpoint_is_described_by_its_manifest(tmp_path: Path) -> None:
-    path = tmp_path / "last.ckpt"
-    observed = Observed()
-    store = checkpointing.AtomicCheckpointIO(attempt=2, observer=observed)
-    content = {
-        "global_step": 7,
-        "loops": {"fit_loop": {"epoch_progress": {"current": {"processed": 1}}}},
-        "state_dict": {"weight": torch.arange(1000)},
-    }
-    store.save_checkpoint(content, path)
-
-    manifest = json.loads((tmp_path / "last.manifest.json").read_text())
-    assert manifest["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert manifest["size"] == path.stat().st_size
-    assert (manifest["step"], manifest["epoch"], manifest["attempt"]) == (7, 1, 2)
-    assert observed.steps == [-1, 7]
-    torch.testing.assert_close(store.load_checkpoint(path), content)
-
-    store.remove_checkpoint(path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_checkpoint_is_read_without_running_its_code(tmp_path: Path) -> None:
-    torch.save({"code": Observed()}, tmp_path / "evil.ckpt")
-    with pytest.raises(Exception, match="Weights only load failed"):
-        checkpointing.load(tmp_path / "evil.ckpt")
+def test_numbers_that_json_lacks_become_null() -> None:
+    assert json.loads(as_json({"a": [float("nan"), 1.5], "b": float("inf")})) == {"a": [None, 1.5], "b": None}
 
 
 def test_attempts_add_up_in_run_json(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path / "digits-12345678")
     for number in (1, 2):
-        directory.begin({"attempt": number, "world_size": 2}, {"name": "digits"})
+        directory = RunDirectory(tmp_path / "digits-12345678", number)
+        begin(directory)
         directory.end("interrupted" if number == 1 else "completed")
         directory.end("failed")
     run = directory.read_run()
@@ -87,13 +62,15 @@ def test_attempts_add_up_in_run_json(tmp_path: Path) -> None:
 
 
 def test_an_attempt_clears_what_a_killed_one_left_half_written(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path / "run")
+    directory = RunDirectory(tmp_path / "run", 2)
     with atomic_file(directory.checkpoints / "best.ckpt"):
         (half,) = directory.checkpoints.iterdir()
     half.write_bytes(b"half of a checkpoint")
-    directory.begin({"attempt": 2}, {})
+    begin(directory)
     assert sorted(entry.name for entry in directory.path.rglob("*") if entry.is_file()) == [
+        "attempt.json",
         "best.ckpt",
+        "config.json",
         "run.json",
     ]
 
@@ -108,3 +85,56 @@ def test_metrics_are_written_in_three_forms_that_agree(tmp_path: Path) -> None:
         "epochs": epochs,
     }
     assert (directory.path / "metrics_run.csv").read_text().split() == ["epoch,val_loss", "1,0.5", "2,0.25"]
+
+
+def test_a_run_is_finished_once_its_results_are_written(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    assert directory.finished(CONFIG) is None
+    begin(directory)
+    directory.write_metrics([{"epoch": 1}])
+    assert directory.finished(CONFIG) is None
+    directory.write_results({"best_epoch": 1})
+    assert directory.finished(CONFIG) == ([{"epoch": 1}], {"best_epoch": 1})
+
+
+def test_the_directory_of_another_config_is_refused(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    begin(directory)
+    with pytest.raises(BadConfig, match="another config"):
+        directory.finished(OTHER_CONFIG)
+
+
+def test_an_earlier_attempt_can_write_nothing_any_more(tmp_path: Path) -> None:
+    late, next_one = RunDirectory(tmp_path / "run", 1), RunDirectory(tmp_path / "run", 2)
+    begin(late)
+    late.write_metrics([{"epoch": 1}])
+    begin(next_one)
+    before = {path: path.read_bytes() for path in late.path.rglob("*") if path.is_file()}
+    writes: list[Callable[[], None]] = [
+        lambda: late.write_metrics([{"epoch": 2}]),
+        lambda: late.write_results({}),
+        lambda: late.end("failed"),
+        late.fence.claim,
+    ]
+    for write in writes:
+        with pytest.raises(Fenced, match="attempt 2 has begun"):
+            write()
+    assert {path: path.read_bytes() for path in late.path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_late_writer_whose_temporary_file_was_cleared_away_is_fenced(tmp_path: Path, claimed: bool) -> None:
+    fence = Fence(tmp_path / "attempt.json", 1)
+
+    def clear() -> None:
+        if claimed:
+            Fence(tmp_path / "attempt.json", 2).claim()
+        remove_leftovers(tmp_path)
+
+    def write() -> None:
+        with fence.file(tmp_path / "file", make_way=clear) as file:
+            file.write(b"late")
+
+    with pytest.raises(Fenced if claimed else FileNotFoundError):
+        write()
+    assert not (tmp_path / "file").exists()

@@ -116,3 +116,24 @@ def test_better_is_strict_and_depends_on_the_metric(
 ) -> None:
     assert is_better(value, best, monitor) == better
     assert mode(monitor) == ("min" if monitor == "val_loss" else "max")
+
+
+def test_counting_goes_on_and_the_counts_of_ranks_add_up() -> None:
+    classes = ["a", "b", "c"]
+    losses, probabilities, labels = drawn(3, seed=5)
+    whole, first, second = (ClassificationMetrics(classes, auroc=False) for _ in range(3))
+    whole.add(losses, probabilities, labels)
+    first.add(losses[:100], probabilities[:100], labels[:100])
+    second.add(losses[100:], probabilities[100:], labels[100:])
+
+    going_on = ClassificationMetrics(classes, auroc=False)
+    going_on.count_from(first.counted())
+    going_on.add(losses[100:], probabilities[100:], labels[100:])
+    assert going_on.scores() == pytest.approx(whole.scores())
+
+    added = ClassificationMetrics(classes, auroc=False)
+    added.count_from({name: first.counted()[name] + second.counted()[name] for name in first.counted()})
+    assert added.scores() == pytest.approx(whole.scores())
+    added.reset()
+    added.add(losses, probabilities, labels)
+    assert added.scores() == whole.scores()

@@ -12,11 +12,11 @@ from trainingrun_api.termination import TerminationMessage
 from trainingrun_trainer import arguments, config, logs, termination, training
 from trainingrun_trainer.accelerator import THREADS_VARIABLE, cpu_limit, threads
 from trainingrun_trainer.artifacts import RunDirectory
+from trainingrun_trainer.attempt import Attempt
 from trainingrun_trainer.distributed import Ranks, leave
 from trainingrun_trainer.errors import BadConfig, TrainerError, exit_code
 from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.telemetry import Telemetry
-from trainingrun_trainer.training import Attempt
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = arguments.parser().parse_args(argv)
     ranks = Ranks.from_environment(os.environ)
     heartbeat = Heartbeat.from_environment(os.environ, ranks.rank, ranks.local_rank)
-    directory = RunDirectory(options.run_dir.absolute())
+    directory = RunDirectory(options.run_dir.absolute(), int(os.environ.get(names.ENV_ATTEMPT, "1")))
     attempt: Attempt | None = None
     logs.quiet_libraries()
     try:
@@ -39,7 +39,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             Telemetry(heartbeat),
             os.environ,
         )
-        attempt.stop.install()
         port = options.metrics_port or int(os.environ.get(names.ENV_METRICS_PORT, "0"))
         if attempt.leads and port:
             attempt.telemetry.serve(port)
@@ -79,7 +78,7 @@ def _report(error: BaseException, directory: RunDirectory, ranks: Ranks, attempt
     if ranks.rank == 0:
         try:
             directory.end(message.outcome)
-        except OSError as problem:  # must not hide the first error
+        except (OSError, TrainerError) as problem:  # must not hide the first error
             logs.LOGGER.error("run.json does not say how the run ended: %s", problem)
 
 

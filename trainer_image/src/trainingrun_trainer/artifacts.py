@@ -10,14 +10,16 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from trainingrun_api import TrainingConfig
-from trainingrun_trainer.atomic import atomic_file, remove_leftovers
+from trainingrun_trainer.atomic import remove_leftovers
+from trainingrun_trainer.errors import BadConfig
+from trainingrun_trainer.fence import FENCE, Fence
 
 RUNNING = "running"
 """State of a run that no attempt has ended; ended ones have an outcome of the termination message."""
@@ -30,10 +32,9 @@ def utc_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON atomically; numbers that JSON does not have become null."""
-    with atomic_file(path) as file:
-        file.write(json.dumps(_finite(content), indent=2, allow_nan=False).encode() + b"\n")
+def as_json(content: Any) -> bytes:
+    """JSON for a file; numbers that JSON does not have become null."""
+    return json.dumps(_finite(content), indent=2, allow_nan=False).encode() + b"\n"
 
 
 def _finite(content: Any) -> Any:
@@ -55,9 +56,10 @@ def config_digest(config: TrainingConfig) -> str:
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Paths and writers of one run."""
+    """Paths and writers of one run. Every writer raises Fenced once a later attempt has begun."""
 
     path: Path
+    attempt: int = 1
 
     @property
     def run_id(self) -> str:
@@ -69,29 +71,41 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def fence(self) -> Fence:
+        return Fence(self.checkpoints / FENCE, self.attempt)
+
+    @property
     def log_file(self) -> Path:
         return self.path / "logs" / "training.log"
 
-    def write_config(self, config: TrainingConfig) -> None:
-        """Freeze the config with all defaults spelled out."""
-        write_json(self.path / "config.json", config.to_wire())
-
     def read_run(self) -> dict[str, Any]:
         """run.json, or nothing where there is none yet."""
-        path = self.path / "run.json"
-        content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        return content
+        return self._read("run.json") or {}
 
-    def begin(self, attempt: Mapping[str, Any], content: Mapping[str, Any]) -> None:
-        """Record in run.json that an attempt trains. Earlier attempts stay, their unfinished files go."""
+    def finished(self, config: TrainingConfig) -> tuple[list[Record], dict[str, Any]] | None:
+        """Epochs and results of this config, where they are written already.
+
+        Raises:
+            BadConfig: the directory belongs to a run of another config.
+        """
+        known = self.read_run().get("provenance", {}).get("config_sha256")
+        if known not in (None, config_digest(config)):
+            raise BadConfig(
+                f"the run directory {self.path} holds a run of another config",
+                "Use another --run-dir, or restore the config, which stands in config.json.",
+            )
+        results = self._read("results.json")
+        return (self._read("metrics.json"), results) if known and results else None
+
+    def begin(self, attempt: Mapping[str, Any], content: Mapping[str, Any], config: TrainingConfig) -> None:
+        """Freeze the config, and record in run.json that an attempt trains. Earlier attempts stay, their
+        unfinished files go."""
+        self.fence.claim()
         remove_leftovers(self.path)
-        earlier = [
-            known for known in self.read_run().get("attempts", []) if known["attempt"] != attempt["attempt"]
-        ]
-        attempts = [*earlier, {**attempt, "started_at": utc_now()}]
-        write_json(
-            self.path / "run.json", {"run_id": self.run_id, **content, "state": RUNNING, "attempts": attempts}
-        )
+        self._write("config.json", as_json(config.to_wire()))
+        earlier = [known for known in self.read_run().get("attempts", []) if known["attempt"] != self.attempt]
+        attempts = [*earlier, {"attempt": self.attempt, **attempt, "started_at": utc_now()}]
+        self._write_run({"run_id": self.run_id, **content, "state": RUNNING, "attempts": attempts})
 
     def end(self, state: str) -> None:
         """Record how the attempt ended, if it ever began."""
@@ -99,19 +113,29 @@ class RunDirectory:
         if run.get("state") == RUNNING:
             *earlier, last = run["attempts"]
             attempts = [*earlier, {**last, "ended_at": utc_now(), "outcome": state}]
-            write_json(self.path / "run.json", {**run, "state": state, "attempts": attempts})
+            self._write_run({**run, "state": state, "attempts": attempts})
 
-    def write_metrics(self, epochs: list[Record]) -> None:
+    def write_metrics(self, epochs: Sequence[Record]) -> None:
         """Write all epochs so far, in three forms."""
-        write_json(self.path / "metrics.json", epochs)
-        write_json(self.path / f"metrics_{self.run_id}.json", {"run_id": self.run_id, "epochs": epochs})
+        self._write("metrics.json", as_json(epochs))
+        self._write(f"metrics_{self.run_id}.json", as_json({"run_id": self.run_id, "epochs": epochs}))
         text = io.StringIO()
         table = csv.DictWriter(text, fieldnames=list(epochs[-1]), restval="", extrasaction="ignore")
         table.writeheader()
         table.writerows(epochs)
-        with atomic_file(self.path / f"metrics_{self.run_id}.csv") as file:
-            file.write(text.getvalue().encode())
+        self._write(f"metrics_{self.run_id}.csv", text.getvalue().encode())
 
     def write_results(self, results: Mapping[str, Any]) -> None:
-        """Write results.json."""
-        write_json(self.path / "results.json", results)
+        """Write results.json, by which a later attempt knows that nothing is left to do."""
+        self._write("results.json", as_json(results))
+
+    def _write_run(self, run: Mapping[str, Any]) -> None:
+        self._write("run.json", as_json(run))
+
+    def _write(self, name: str, content: bytes) -> None:
+        with self.fence.file(self.path / name) as file:
+            file.write(content)
+
+    def _read(self, name: str) -> Any:
+        path = self.path / name
+        return json.loads(path.read_text()) if path.exists() else None

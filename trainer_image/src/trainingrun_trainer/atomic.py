@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -12,10 +12,11 @@ SUFFIX = ".partial"
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+def atomic_file(path: Path, before_rename: Callable[[], None] | None = None) -> Iterator[IO[bytes]]:
     """A file that takes its place when the block ends well, and vanishes when it does not.
 
     The temporary file stands in the same directory, because a rename is atomic only within a file system.
+    `before_rename` is called once the file is whole and synced; what it raises keeps the file from its place.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent)
@@ -25,21 +26,27 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(READABLE)
+            os.fchmod(file.fileno(), READABLE)
+        if before_rename:
+            before_rename()
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Remove what killed processes left half written; nothing may be writing there now."""
+    """Remove what killed processes left half written.
+
+    A late writer whose file vanishes here fails at its rename; it was fenced before.
+    """
     for leftover in directory.rglob(f".*{SUFFIX}"):
         leftover.unlink(missing_ok=True)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Make renames in a directory outlast a crash of the machine."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

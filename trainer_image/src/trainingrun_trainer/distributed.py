@@ -2,21 +2,24 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from threading import Event
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import distributed
 
-from trainingrun_trainer.errors import TrainerError
+from trainingrun_trainer.errors import STOPPED_ADVICE, Interrupted, TrainerError
 
 T = TypeVar("T")
 
 WORK_TIMEOUT = timedelta(hours=24)
-"""Longest work that others wait for. torch's own 30 minutes, which hold in training, are too short to prepare
-data."""
+"""Longest work of rank 0 that others wait for. torch's own 30 minutes hold in training."""
+MEETING_SECONDS = 0.5
+"""Between two meetings of the ranks while some of them work."""
 
 
 @dataclass(frozen=True)
@@ -73,40 +76,103 @@ def leave(exit_code: int) -> None:
         os._exit(exit_code)
 
 
-def on_each_node(ranks: Ranks, work: Callable[[], T]) -> list[T]:
+def on_each_node(
+    ranks: Ranks,
+    work: Callable[[Callable[[], None]], T],
+    beat: Callable[[], None],
+    stopped: Callable[[], bool],
+) -> list[T]:
     """Do work on the first rank of each node, and give every rank the results of all nodes.
+
+    The work goes on in a thread, and all ranks meet again and again until it is done everywhere. So they all
+    beat as long as the work of any node moves, and all stop soon after any was told to.
+
+    Args:
+        ranks: this process among all.
+        work: is given a function to call whenever it moves.
+        beat: called whenever the work of any node moved.
+        stopped: whether this process was told to stop.
 
     Raises:
         TrainerError: on every rank alike, where the work of any node raised one.
+        Interrupted: on every rank alike, where any was told to stop.
     """
-    outcome: T | TrainerError | None = None
-    if ranks.local_rank == 0:
-        try:
-            outcome = work()
-        except TrainerError as error:
-            outcome = error
-    outcomes: list[T | TrainerError | None] = [outcome]
+    if ranks.world_size == 1:
+        return [work(beat)]
+    moved = Event()
+    job = ThreadPoolExecutor(1).submit(_outcome, lambda: work(moved.set)) if ranks.local_rank == 0 else None
+    outcome: Any = None
+    pending = True
+    while pending:
+        if job and wait([job], MEETING_SECONDS).done:
+            outcome = job.result()
+            job = None
+            moved.set()
+        pending, anything_moved, stop = any_rank(job is not None, moved.is_set(), stopped())
+        moved.clear()
+        if anything_moved:
+            beat()
+        if stop:
+            raise Interrupted("stopped by SIGTERM", STOPPED_ADVICE)
+    outcomes: list[Any] = [None] * ranks.world_size
+    distributed.all_gather_object(outcomes, outcome)
+    return [_result(each) for each in outcomes[:: ranks.local_world_size]]
+
+
+def on_rank_0(ranks: Ranks, work: Callable[[], T]) -> T:
+    """Do work on rank 0, and give every rank its result.
+
+    Raises:
+        TrainerError: on every rank alike, where the work raised one.
+    """
+    outcomes: list[Any] = [_outcome(work) if ranks.rank == 0 else None]
     if ranks.world_size > 1:
-        outcomes *= ranks.world_size
-        patient: Any = distributed.new_group(backend="gloo", timeout=WORK_TIMEOUT)
-        distributed.all_gather_object(outcomes, outcome, group=patient)
-        distributed.destroy_process_group(patient)
-    results = []
-    for result in outcomes[:: ranks.local_world_size]:
-        if isinstance(result, TrainerError):
-            raise result
-        assert result is not None
-        results.append(result)
-    return results
+        with _patient_group() as group:
+            distributed.broadcast_object_list(outcomes, src=0, group=group, device=torch.device("cpu"))
+    return cast(T, _result(outcomes[0]))
 
 
-def any_rank(flag: bool) -> bool:
-    """Whether the flag is set on any rank; every rank must ask at the same point."""
+@contextmanager
+def _patient_group() -> Iterator[Any]:
+    group: Any = distributed.new_group(backend="gloo", timeout=WORK_TIMEOUT)
+    yield group
+    distributed.destroy_process_group(group)
+
+
+def _outcome(work: Callable[[], T]) -> T | TrainerError:
+    try:
+        return work()
+    except TrainerError as error:
+        return error
+
+
+def _result(outcome: T | TrainerError) -> T:
+    if isinstance(outcome, TrainerError):
+        raise outcome
+    return outcome
+
+
+def any_rank(*flags: bool) -> list[bool]:
+    """For each flag whether any rank set it; every rank must ask at the same point."""
     if not distributed.is_initialized():
-        return flag
-    votes = torch.tensor(int(flag))
+        return list(flags)
+    votes = torch.tensor([int(flag) for flag in flags])
     distributed.all_reduce(votes, op=distributed.ReduceOp.MAX)
-    return bool(votes.item())
+    return [bool(vote) for vote in votes.tolist()]
+
+
+def of_all_ranks(tensors: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+    """Small tensors of every rank, by rank, on the CPU; names, shapes and types must be the same on all."""
+    mine = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
+    if not distributed.is_initialized():
+        return [{name: tensor.clone() for name, tensor in mine.items()}]
+    everybody: list[dict[str, torch.Tensor]] = [{} for _ in range(distributed.get_world_size())]
+    for name, tensor in mine.items():
+        gathered = [torch.empty_like(tensor) for _ in everybody]
+        distributed.all_gather(gathered, tensor)
+        for state, value in zip(everybody, gathered, strict=True):
+            state[name] = value
+    return everybody
 
 
 def broadcast(tensors: Iterable[torch.Tensor]) -> None:

@@ -32,8 +32,8 @@ def quiet_libraries() -> None:
         r"The '.*_dataloader' does not have many workers",
         # nothing is logged at steps
         r"The number of training batches .* is smaller than the logging interval",
-        # a run directory of an earlier attempt is meant to be continued
-        r"Checkpoint directory .* exists and is not empty",
+        # the position in the data is ours and is restored exactly
+        r"You're resuming from a checkpoint that ended before the epoch ended",
         # the sampler is ours and shuffles by itself
         r"You are using a custom batch sampler",
         # Lightning's own use of torch's pytrees

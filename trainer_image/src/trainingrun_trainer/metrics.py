@@ -43,6 +43,19 @@ class ClassificationMetrics(MetricCollection):
         if "auroc" in self:
             self["auroc"].update(probabilities[:, 1] if len(self.class_names) == 2 else probabilities, labels)
 
+    def counted(self) -> dict[str, torch.Tensor]:
+        """What was counted so far, without AUROC: sums, so that the counts of ranks may be added."""
+        return {f"{metric}.{state}": getattr(self[metric], state) for metric, state in self._sums()}
+
+    def count_from(self, counted: Mapping[str, torch.Tensor]) -> None:
+        """Go on from what `counted` gave."""
+        for metric, state in self._sums():
+            setattr(self[metric], state, counted[f"{metric}.{state}"].to(self[metric].device, copy=True))
+            self[metric]._update_count = 1  # private: it must not warn that nothing was counted
+
+    def _sums(self) -> list[tuple[str, str]]:
+        return [(metric, state) for metric in ("loss", "counts") for state in self[metric]._defaults]
+
     def scores(self) -> dict[str, float]:
         """All scores so far; every rank must ask at the same point."""
         counts = self["counts"].compute().cpu()

@@ -1,7 +1,7 @@
 """Follows Lightning's loop on rank 0 and tells the three audiences: metrics port, run directory, log."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from trainingrun_api.status import Best, Checkpoint, Metric
 from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_trainer.artifacts import Record, RunDirectory, utc_now
-from trainingrun_trainer.checkpointing import LAST
+from trainingrun_trainer.checkpointing import LAST, Manifest
 from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.metrics import is_better, most_telling
@@ -40,6 +40,7 @@ class Progress(pl.Callback):
         heartbeat: Heartbeat,
         *,
         monitor: str,
+        total_epochs: int,
         train_images: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -51,7 +52,7 @@ class Progress(pl.Callback):
         self._monitor = monitor
         self._train_images = train_images
         self._clock = clock
-        self._total_epochs = 0
+        self._total_epochs = total_epochs
         self._phase_before_save = heartbeat.phase
         self._checkpoint: SavedCheckpoint | None = None
         self._scores: dict[str, float] = {}
@@ -79,8 +80,27 @@ class Progress(pl.Callback):
         self._epoch_started = now - state_dict["epoch_seconds"]
         self._heartbeat.restore(state_dict["useful_seconds"])
 
+    def resumed(self, manifest: Manifest | None, *, exact: bool, damaged: int) -> None:
+        """The attempt goes on from a checkpoint, or begins anew."""
+        self._telemetry.resumed(manifest.step if manifest else 0, exact=exact, damaged=damaged)
+        if manifest:
+            self._checkpoint = SavedCheckpoint(manifest.step, manifest.epoch, manifest.time)
+            self._heartbeat.saved(manifest.step)
+
+    def finished(self, epochs: list[Record], results: Mapping[str, Any]) -> None:
+        """An earlier attempt trained these epochs to these results."""
+        last, best = epochs[-1], epochs[results["best_epoch"] - 1]
+        self.epochs = epochs
+        self.best = BestEpoch(float(best[self._monitor]), results["best_epoch"])
+        self._scores = {
+            name: float(value)
+            for name, value in last.items()
+            if name.startswith(("train_", "val_")) and value is not None
+        }
+        self._heartbeat.stepped(int(last["global_step"]))
+        self.tested({name: value for name, value in results["scores"].items() if name.startswith("test_")})
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._total_epochs = trainer.max_epochs or 0
         self._telemetry.plan(
             epochs=self._total_epochs,
             steps=int(trainer.estimated_stepping_batches),
@@ -126,7 +146,7 @@ class Progress(pl.Callback):
                 "time": utc_now(),
             }
         )
-        self._directory.write_metrics(self.epochs)
+        self._write_metrics()
         self._telemetry.epoch(
             epoch=epoch,
             metrics=scores,
@@ -151,6 +171,12 @@ class Progress(pl.Callback):
             self.best.value,
             self.best.epoch,
         )
+
+    def _write_metrics(self) -> None:
+        try:
+            self._directory.write_metrics(self.epochs)
+        except OSError as error:  # the next epoch writes all again
+            LOGGER.warning("metrics.json could not be written: %s", error)
 
     @property
     def early_stopped(self) -> bool:

@@ -11,7 +11,7 @@ from trainingrun_api import TrainingConfig
 from trainingrun_api.training import AugmentationConfig
 from trainingrun_trainer.data.augmentation import augment
 from trainingrun_trainer.data.preparation import PreparedData
-from trainingrun_trainer.data.sampler import EvaluationBatches, Key, TrainBatches
+from trainingrun_trainer.data.sampler import EvaluationBatches, Key, Position, TrainBatches
 from trainingrun_trainer.distributed import Ranks
 
 
@@ -58,16 +58,30 @@ class ImageDataModule(pl.LightningDataModule):
         self._ranks = ranks
         self._num_workers = num_workers
         self._pin_memory = pin_memory
+        self.train_batches = self._train_batches(Position())
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        batches = TrainBatches(
+    def go_on_from(self, position: Position) -> None:
+        """Train from a position of an earlier attempt on."""
+        self.train_batches = self._train_batches(position)
+
+    def _train_batches(self, start: Position) -> TrainBatches:
+        return TrainBatches(
             self._data.metadata.splits["train"].tolist(),
             self._config.data.batch_size,
             seed=self._config.seed,
             rank=self._ranks.rank,
             world_size=self._ranks.world_size,
+            start=start,
         )
-        return self._loader(batches, self._config.augmentation)
+
+    @property
+    def common_val_batches(self) -> int:
+        """Validation batches that every rank has; some may have one more."""
+        images = len(self._data.metadata.splits["val"]) // self._ranks.world_size
+        return -(-images // self._config.data.batch_size)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return self._loader(self.train_batches, self._config.augmentation)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._evaluation_loader("val")

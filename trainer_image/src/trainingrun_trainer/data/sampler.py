@@ -5,6 +5,7 @@ Nothing depends on how far an iterator ran before, which makes a restart exact.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch.utils.data import Sampler
@@ -13,12 +14,23 @@ Key = tuple[int, int]
 """(epoch, index of an image)"""
 
 
+@dataclass(frozen=True)
+class Position:
+    """How far training came: so many epochs are over, and so many images of the next one were taken by all
+    ranks together."""
+
+    epoch: int = 0
+    images: int = 0
+
+
 class TrainBatches(Sampler[list[Key]]):
     """Batches of one rank: each epoch another permutation, cut evenly between the ranks.
 
     Every rank must take the same number of equal steps, or the gradients of DDP do not meet. So up to
     world_size - 1 images, other ones each epoch, sit an epoch out; likewise an image that would be a last
     batch of its own, on which batch normalization cannot train.
+
+    What is left of an epoch is cut in the same way, also for another number of ranks than took its beginning.
     """
 
     def __init__(
@@ -29,33 +41,50 @@ class TrainBatches(Sampler[list[Key]]):
         seed: int,
         rank: int,
         world_size: int,
-        epoch: int = 0,
-        start: int = 0,
+        start: Position = Position(),
     ) -> None:
-        """Batches of `epoch` from batch `start` on; each further iteration is the next whole epoch."""
+        """Batches from a position on; each further iteration is the next whole epoch."""
         self._indices = torch.as_tensor(indices, dtype=torch.int64)
         self._batch_size = batch_size
         self._seed = seed
         self._rank = rank
         self._world_size = world_size
-        self.epoch = epoch
-        self._start = start
-        share = len(indices) // world_size
-        alone = batch_size > 1 and share > 1 and share % batch_size == 1
-        self._share = share - 1 if alone else share
+        self._start = self._next = start
 
     def __len__(self) -> int:
-        return -(-self._share // self._batch_size)
+        """Batches of a whole epoch."""
+        return self._batches(Position())
 
     def __iter__(self) -> Iterator[list[Key]]:
-        epoch, start = self.epoch, self._start
-        self.epoch, self._start = epoch + 1, 0
-        order = torch.randperm(len(self._indices), generator=generator(self._seed, epoch))
-        mine = self._indices[order][self._rank :: self._world_size][: self._share].tolist()
-        for batch in range(start, len(self)):
-            yield [
-                (epoch, index) for index in mine[batch * self._batch_size : (batch + 1) * self._batch_size]
-            ]
+        # here and not at the first batch: an epoch of which nothing is left is over as well
+        position, self._next = self._next, Position(self._next.epoch + 1)
+        return self._rest(position)
+
+    def _rest(self, position: Position) -> Iterator[list[Key]]:
+        order = torch.randperm(len(self._indices), generator=generator(self._seed, position.epoch))
+        mine = self._indices[order][position.images :][self._rank :: self._world_size]
+        keys = [(position.epoch, index) for index in mine[: self._share(position)].tolist()]
+        for first in range(0, len(keys), self._batch_size):
+            yield keys[first : first + self._batch_size]
+
+    def taken(self, position: Position) -> int:
+        """Batches of an epoch that lie before a position, of as many as this number of ranks would take."""
+        return len(self) - self._batches(position)
+
+    def position(self, epoch: int, batches: int) -> Position:
+        """Where training is after some batches of an epoch, those before the start included."""
+        start = self._start if self._start.epoch == epoch else Position(epoch)
+        share = min((batches - self.taken(start)) * self._batch_size, self._share(start))
+        return Position(epoch, start.images + share * self._world_size)
+
+    def _batches(self, position: Position) -> int:
+        return -(-self._share(position) // self._batch_size)
+
+    def _share(self, position: Position) -> int:
+        """Images that each rank takes from a position to the end of its epoch."""
+        share = (len(self._indices) - position.images) // self._world_size
+        alone = self._batch_size > 1 and share % self._batch_size == 1 and (share > 1 or position.images > 0)
+        return share - 1 if alone else share
 
 
 class EvaluationBatches(Sampler[list[Key]]):

@@ -1,7 +1,7 @@
 """Image classification, binary and multiclass."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,19 @@ from trainingrun_trainer.data import preparation
 from trainingrun_trainer.data.module import Batch
 from trainingrun_trainer.data.normalization import Normalization
 from trainingrun_trainer.data.preparation import PreparedData
-from trainingrun_trainer.distributed import broadcast
+from trainingrun_trainer.distributed import broadcast, of_all_ranks
 from trainingrun_trainer.errors import Diverged
 from trainingrun_trainer.losses import ClassificationLoss, balanced_weights, choose_loss, outputs
 from trainingrun_trainer.metrics import HEADLINE, ClassificationMetrics, mode
 from trainingrun_trainer.models import classifier
 
 PLATEAU_STATE = "plateau"
+COUNTED_STATE = "counted"
 
 
-def prepare(config: TrainingConfig, scratch: Path, threads: int) -> PreparedData:
+def prepare(config: TrainingConfig, scratch: Path, threads: int, beat: Callable[[], None]) -> PreparedData:
     """Prepare the data; see data.preparation."""
-    return preparation.prepare(config.data, config.seed, scratch, threads)
+    return preparation.prepare(config.data, config.seed, scratch, threads, beat)
 
 
 def results(scores: Mapping[str, float]) -> dict[str, Any]:
@@ -43,6 +44,7 @@ class ClassificationModule(pl.LightningModule):
         loss = choose_loss(config.loss, len(classes))
         self._config = config
         self._plateau: ReduceLROnPlateau | None = None
+        self._plateau_state: dict[str, Any] | None = None
         self.normalization = Normalization(config.data.normalization, config.data.channels)
         self.network = classifier.build(
             config.model,
@@ -128,6 +130,8 @@ class ClassificationModule(pl.LightningModule):
                 patience=scheduler.patience,
                 factor=scheduler.factor,
             )
+            if self._plateau_state is not None:
+                self._plateau.load_state_dict(self._plateau_state)
         return optimizer
 
     def on_train_epoch_end(self) -> None:
@@ -139,3 +143,15 @@ class ClassificationModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self._plateau is not None:
             checkpoint[PLATEAU_STATE] = self._plateau.state_dict()
+        checkpoint[COUNTED_STATE] = of_all_ranks(self.train_metrics.counted())
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # for configure_optimizers, which comes later
+        self._plateau_state = checkpoint.get(PLATEAU_STATE)
+        counted = checkpoint[COUNTED_STATE]
+        if len(counted) == self.trainer.world_size:
+            self.train_metrics.count_from(counted[self.trainer.global_rank])
+        elif self.trainer.is_global_zero:
+            self.train_metrics.count_from(
+                {name: torch.stack([rank[name] for rank in counted]).sum(dim=0) for name in counted[0]}
+            )

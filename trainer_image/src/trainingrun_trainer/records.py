@@ -1,0 +1,115 @@
+"""What rank 0 writes into the run directory at the start of an attempt and at the end of the run."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainingrun_api import names
+from trainingrun_trainer import checkpointing
+from trainingrun_trainer.artifacts import config_digest
+from trainingrun_trainer.attempt import Attempt
+from trainingrun_trainer.data.preparation import PreparedData
+from trainingrun_trainer.logs import LOGGER
+from trainingrun_trainer.patience import patiently
+from trainingrun_trainer.progress import Progress
+from trainingrun_trainer.tasks import TASKS
+
+DISTRIBUTION = "trainingrun"
+
+
+def claim(attempt: Attempt) -> bool:
+    """Let no earlier attempt write any more, and say whether the run is done already.
+
+    Raises:
+        BadConfig: the directory belongs to a run of another config.
+        Fenced: a later attempt has begun.
+    """
+    directory = attempt.directory
+    patiently(directory.fence.claim, attempt.wait)
+    finished = directory.finished(attempt.config)
+    if finished is None:
+        return False
+    LOGGER.info("the results of this run are there already")
+    attempt.progress = progress(attempt, train_images=0)
+    attempt.progress.finished(*finished)
+    return True
+
+
+def progress(attempt: Attempt, *, train_images: int) -> Progress:
+    """What follows the training of an attempt."""
+    return Progress(
+        attempt.directory,
+        attempt.telemetry,
+        attempt.heartbeat,
+        monitor=attempt.config.monitor,
+        total_epochs=attempt.config.max_epochs,
+        train_images=train_images,
+    )
+
+
+def start(attempt: Attempt, data: PreparedData) -> None:
+    """Record that the attempt trains, and on what."""
+    environment, ranks = attempt.environment, attempt.ranks
+    content = {
+        "name": environment.get(names.ENV_NAME, attempt.directory.run_id),
+        "namespace": environment.get(names.ENV_NAMESPACE),
+        "uid": environment.get(names.ENV_UID),
+        "task": attempt.config.task,
+        "classes": list(data.metadata.classes),
+        "images": {split: len(indices) for split, indices in data.metadata.splits.items()},
+        "provenance": {
+            "image": environment.get(names.ENV_IMAGE),
+            "code_version": version(DISTRIBUTION),
+            "torch_version": torch.__version__,
+            "config_sha256": config_digest(attempt.config),
+            "data_sha256": data.digest,
+        },
+    }
+    group = {"nodes": ranks.nodes, "world_size": ranks.world_size}
+    patiently(lambda: attempt.directory.begin(group, content, attempt.config), attempt.wait)
+    LOGGER.info(
+        "%d processes on %d nodes; %s images of %d classes",
+        ranks.world_size,
+        ranks.nodes,
+        ", ".join(f"{len(indices)} {split}" for split, indices in data.metadata.splits.items()),
+        len(data.metadata.classes),
+    )
+
+
+def end(
+    attempt: Attempt, progress: Progress, module: nn.Module, scores: Mapping[str, float], training_time: float
+) -> None:
+    """Write the bare weights and the results, results.json last."""
+    config, directory = attempt.config, attempt.directory
+    best = progress.best
+    assert best is not None
+    weights = directory.checkpoints / checkpointing.BEST_WEIGHTS
+    progress.tested({name: value for name, value in scores.items() if name.startswith("test_")})
+    results: dict[str, Any] = {
+        "run_id": directory.run_id,
+        **TASKS[config.task].results(scores),
+        "monitor": config.monitor,
+        "best_epoch": best.epoch,
+        "total_epochs_run": len(progress.epochs),
+        "training_time": round(training_time, 3),
+        "early_stopped": progress.early_stopped,
+        "best_model_path": str(weights.relative_to(directory.path)),
+        "learning_rate": config.optimizer.learning_rate,
+        "model_params": sum(parameter.numel() for parameter in module.parameters()),
+        "scores": dict(scores),
+    }
+
+    def write() -> None:
+        checkpointing.export_weights(module, weights, directory.fence)
+        directory.write_metrics(progress.epochs)
+        directory.write_results(results)
+
+    patiently(write, attempt.wait)
+    LOGGER.info(
+        "best epoch %d: %s",
+        best.epoch,
+        "  ".join(f"{name} {value:.4f}" for name, value in scores.items() if "_class_" not in name),
+    )
