@@ -57,6 +57,8 @@ class Reason(StrEnum):
     """The pause before the next attempt."""
     SUSPENDED = "Suspended"
     RESUMED = "Resumed"
+    RETRIED = "Retried"
+    """Somebody asked for a Failed run to be started anew."""
 
     # QuotaReserved
     NO_QUEUE = "NoQueue"

@@ -78,6 +78,11 @@ def phase_of(conditions: Iterable[Condition]) -> tuple[Phase, Condition]:
     return Phase.PENDING, accepted if accepted.status == "False" else by_type[ConditionType.RUNNING]
 
 
+def holds(status: TrainingRunStatus, kind: ConditionType) -> bool:
+    """Whether a condition is True."""
+    return any(condition.type == kind and condition.status == "True" for condition in status.conditions or ())
+
+
 def ended(status: TrainingRunStatus) -> bool:
     """Whether the run is over for good."""
     return status.phase in (Phase.COMPLETED, Phase.FAILED)

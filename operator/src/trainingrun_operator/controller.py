@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from socket import gethostname
 from typing import Any
 
@@ -28,6 +29,7 @@ from trainingrun_operator.informer import Informer
 from trainingrun_operator.metrics import OperatorMetrics, RunSeries
 from trainingrun_operator.observed import Key, View
 from trainingrun_operator.plan import Image
+from trainingrun_operator.pulse import take_pulse
 from trainingrun_operator.reconciler import Outcome, Reconciler
 from trainingrun_operator.resync import Resync
 from trainingrun_operator.scrape import Scrape
@@ -73,6 +75,7 @@ class Controller:
             settings.progress_seconds,
             now,
             gethostname(),
+            partial(take_pulse, self._scrape_pool),
         )
         self._scraper = Scraper(
             informer.view, self.queue.add, self._scrape_pool, settings.progress_seconds, now

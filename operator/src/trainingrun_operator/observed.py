@@ -16,6 +16,8 @@ Raw = Mapping[str, Any]
 Key = tuple[str, str]
 """Namespace and name of a TrainingRun."""
 
+MAX_RETRY_TEXT = 1024
+"""Characters of the retry annotation that count."""
 ENDED_PHASES = ("Succeeded", "Failed")
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -33,6 +35,8 @@ class Run:
     resource_version: str
     created: str
     deleting: bool
+    retry: str
+    """Text of the annotation by which people start a Failed run anew."""
     spec: Raw
     status: Raw
 
@@ -203,6 +207,7 @@ def run_from(body: Raw) -> Run:
         resource_version=meta["resourceVersion"],
         created=meta["creationTimestamp"],
         deleting="deletionTimestamp" in meta,
+        retry=(meta.get("annotations") or {}).get(names.RETRY_ANNOTATION, "")[:MAX_RETRY_TEXT],
         spec=body["spec"],
         status=body.get("status") or {},
     )

@@ -11,6 +11,7 @@ from trainingrun_api import TrainingRunSpec, TrainingRunStatus
 from trainingrun_api.reasons import ConditionType
 from trainingrun_api.status import Stopping
 from trainingrun_operator.conditions import Finding, phase_of, updated
+from trainingrun_operator.heartbeats import Pulse
 from trainingrun_operator.kueue import Workload
 from trainingrun_operator.observed import Children, Job, Pod, Run
 from trainingrun_operator.scrape import Scrape
@@ -36,6 +37,8 @@ class Verify(StrEnum):
     """The pods of all attempts."""
     WORKLOAD = "workload"
     """What Kueue says of the Job; the index does not hold it."""
+    PULSE = "pulse"
+    """Whether the pods stand still; they are asked themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class Situation(Standing):
     """Which run of the project must be waited for before an attempt may start."""
     workload: Workload | None = None
     """What Kueue says of the Job, as far as it was asked and can be read."""
+    pulse: Pulse | None = None
+    """What the pods answered when they were asked whether they stand still."""
     verified: frozenset[Verify] = frozenset()
     """What was read from the API server for this decision, not from the index."""
 

@@ -7,7 +7,7 @@ as long as each run is in one thread at a time.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -28,7 +28,8 @@ from trainingrun_operator.errors import (
     RefusedError,
     UnavailableError,
 )
-from trainingrun_operator.observed import Key, Run, View, controller_uid, job_from, pod_from, run_from
+from trainingrun_operator.heartbeats import Pulse
+from trainingrun_operator.observed import Key, Pod, Run, View, controller_uid, job_from, pod_from, run_from
 from trainingrun_operator.ownership import contest
 from trainingrun_operator.plan import Image, Manifest, Plan, Situation, Standing, Verify
 from trainingrun_operator.policies.refused import refused, unreadable
@@ -75,14 +76,16 @@ class Reconciler:
         progress_seconds: float,
         now: Callable[[], datetime],
         reporter: str,
+        take_pulse: Callable[[Sequence[Pod]], Pulse],
     ) -> None:
         """`progress_seconds` is the shortest time between writes of live numbers, `reporter` names this
-        process."""
+        process, `take_pulse` asks the pods of an attempt for their heartbeats."""
         self._cluster = cluster
         self._trainer_image = trainer_image
         self._progress_seconds = progress_seconds
         self._now = now
         self._reporter = reporter
+        self._take_pulse = take_pulse
         self._written: dict[str, _Written] = {}
         self._projects = Projects()
         self._workloads = Workloads(cluster)
@@ -105,12 +108,14 @@ class Reconciler:
                 plan = unreadable(standing, error)
                 log.warning("%s", plan.why)
             return self._finish(standing, plan)
+        children = view.children()
+        attempt = children.latest(standing.status.attempt)
         situation = Situation(
             run=standing.run,
             spec=spec,
             status=standing.status,
-            children=view.children(),
-            scrape=scrape,
+            children=children,
+            scrape=scrape if scrape and scrape.attempt == attempt else None,
             now=standing.now,
             trainer_image=self._trainer_image,
             ahead=self._projects.ahead(view, [self._known(rival) for rival in rivals]),
@@ -161,7 +166,10 @@ class Reconciler:
             if body is None or body["metadata"]["uid"] != run.uid:
                 return None
             fresh = run_from(body)
-            return replace(situation, run=fresh, status=_status(fresh), verified=checked)
+            spec = TrainingRunSpec.model_validate(fresh.spec)
+            return replace(situation, run=fresh, spec=spec, status=_status(fresh), verified=checked)
+        if what == Verify.PULSE:
+            return replace(situation, pulse=self._take_pulse(situation.pods), verified=checked)
         if what == Verify.WORKLOAD:
             told = self._workloads.ask(situation)
             return replace(situation, workload=told, verified=checked)

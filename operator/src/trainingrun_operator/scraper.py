@@ -115,6 +115,7 @@ class Scraper:
         before = self.latest(key, uid)
         if before is None or before.attempt != master.attempt:
             self._answers[key] = uid, Scrape(self._now(), master.attempt).after(None)
+            self._on_news(key)
 
 
 def master_of(view: View) -> Pod | None:

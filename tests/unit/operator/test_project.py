@@ -23,6 +23,7 @@ from tests.unit.operator.builders import (
 from tests.unit.operator.memory_cluster import MemoryCluster
 from trainingrun_api.reasons import ConditionType, Phase, Reason
 from trainingrun_operator.decide import decide
+from trainingrun_operator.heartbeats import Pulse
 from trainingrun_operator.informer import Informer
 from trainingrun_operator.observed import View, job_from, run_from
 from trainingrun_operator.plan import Ahead, Verify
@@ -223,7 +224,7 @@ def reconciler(cluster: MemoryCluster) -> Reconciler:
     def now() -> datetime:
         return NOW
 
-    return Reconciler(cluster, TRAINER_IMAGE, 10, now, "here")
+    return Reconciler(cluster, TRAINER_IMAGE, 10, now, "here", lambda pods: Pulse())
 
 
 def cluster_of(*names: str) -> tuple[MemoryCluster, list[View]]:

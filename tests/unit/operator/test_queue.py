@@ -28,6 +28,7 @@ from trainingrun_operator.cluster import WORKLOADS, Resource
 from trainingrun_operator.decide import decide
 from trainingrun_operator.desired.job import job
 from trainingrun_operator.errors import NotFoundError, RefusedError
+from trainingrun_operator.heartbeats import Pulse
 from trainingrun_operator.kueue import JOB_UID_LABEL, Workload, workload_from
 from trainingrun_operator.observed import Trouble, pod_from
 from trainingrun_operator.plan import Plan, Verify
@@ -268,7 +269,7 @@ class TestAsking:
         def now() -> datetime:
             return NOW + timedelta(seconds=clock[0])
 
-        operator = Reconciler(kueue, TRAINER_IMAGE, 10, now, "here")
+        operator = Reconciler(kueue, TRAINER_IMAGE, 10, now, "here", lambda pods: Pulse())
         operator.reconcile(kueue.view())
         kueue.reads.clear()
         return kueue, operator, clock

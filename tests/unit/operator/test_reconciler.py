@@ -13,6 +13,7 @@ from tests.unit.operator.builders import COMMAND, NAME, NOW, TRAINER_IMAGE, UID,
 from tests.unit.operator.memory_cluster import Killed, MemoryCluster, cluster_with_run
 from trainingrun_api import names
 from trainingrun_operator.errors import RefusedError, UnavailableError
+from trainingrun_operator.heartbeats import Pulse
 from trainingrun_operator.observed import Raw
 from trainingrun_operator.reconciler import OUTDATED_SECONDS, Reconciler
 from trainingrun_operator.scrape import Scrape
@@ -38,7 +39,8 @@ class Clock:
 
 
 def reconciler(cluster: MemoryCluster, clock: Clock | None = None) -> Reconciler:
-    return Reconciler(cluster, TRAINER_IMAGE, PROGRESS_SECONDS, clock or Clock(), "test")
+    now = clock or Clock()
+    return Reconciler(cluster, TRAINER_IMAGE, PROGRESS_SECONDS, now, "test", lambda pods: Pulse())
 
 
 def live(cluster: MemoryCluster, exit_code: int = 0) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from trainingrun_operator.policies.gone import farewell
 from trainingrun_operator.policies.outcome import failed
 from trainingrun_operator.policies.project import project
 from trainingrun_operator.policies.start import start
+from trainingrun_operator.policies.suspend import suspended
 from trainingrun_operator.times import from_timestamp
 
 Gate = Callable[[Situation], Plan | None]
@@ -79,4 +80,4 @@ def held(situation: Situation, reason: Reason, message: str) -> TrainingRunStatu
     return with_findings(situation, {ConditionType.RUNNING: Finding("False", reason, message)})
 
 
-GATES: tuple[Gate, ...] = (numbers_used_up, project, ending_pods, backing_off)
+GATES: tuple[Gate, ...] = (numbers_used_up, suspended, project, ending_pods, backing_off)

@@ -19,6 +19,7 @@ from trainingrun_operator.policies.quota import released
 from trainingrun_operator.policies.record import record_of, with_record
 from trainingrun_operator.policies.start import first_record
 from trainingrun_operator.policies.steps import steps_of
+from trainingrun_operator.policies.suspend import SUSPENDED
 from trainingrun_operator.times import to_timestamp
 
 
@@ -96,15 +97,9 @@ def _restarting(
 
 
 def _suspended(situation: Situation, record: AttemptRecord, ended: Mapping[str, object]) -> Plan:
-    findings = {
-        ConditionType.RUNNING: Finding("False", Reason.SUSPENDED, record.message),
-        ConditionType.RESTARTING: Finding("False", Reason.SUSPENDED),
-        ConditionType.SUSPENDED: Finding("True", Reason.SUSPENDED, record.message),
-        **released(situation),
-    }
     return Plan(
         why=f"attempt {record.number} is suspended",
-        status=with_findings(situation, findings, **{**ended, "next_attempt_time": None}),
+        status=with_findings(situation, SUSPENDED, **{**ended, "next_attempt_time": None}),
         requeue_after=0.0,
     )
 

@@ -46,7 +46,7 @@ def failed(
             ConditionType.SUCCEEDED: Finding("False", reason),
             ConditionType.FAILED: Finding("True", reason, message),
         },
-        {**(fields or {}), "last_failure": failure},
+        {**(fields or {}), "last_failure": failure, "retried": situation.run.retry or None},
     )
 
 

@@ -67,6 +67,5 @@ def _failed(standing: Standing, reason: Reason, message: str) -> Plan:
         ConditionType.SUCCEEDED: Finding("False", reason),
         ConditionType.FAILED: Finding("True", reason, message),
     }
-    return Plan(
-        why=message, status=with_findings(standing, findings, completion_time=to_timestamp(standing.now))
-    )
+    seen = {"completion_time": to_timestamp(standing.now), "retried": standing.run.retry or None}
+    return Plan(why=message, status=with_findings(standing, findings, **seen))

@@ -7,11 +7,15 @@ from trainingrun_api.reasons import ConditionType, Phase, Reason
 from trainingrun_api.status import MAX_ATTEMPT_RECORDS
 from trainingrun_operator import progress
 from trainingrun_operator.conditions import Finding
+from trainingrun_operator.goodput import paused_seconds
 from trainingrun_operator.observed import Job
 from trainingrun_operator.plan import Deletion, Plan, Situation, with_findings
 from trainingrun_operator.policies.budget import refilled
+from trainingrun_operator.policies.deadline import deadline_in
 from trainingrun_operator.policies.diagnosis import first_failure
+from trainingrun_operator.policies.freshness import freshness
 from trainingrun_operator.policies.quota import reserved
+from trainingrun_operator.policies.stall import progressing, resting, suspicion_in
 from trainingrun_operator.policies.start import first_record
 from trainingrun_operator.policies.waiting import why_waiting
 from trainingrun_operator.times import to_timestamp
@@ -27,7 +31,13 @@ def under_way(situation: Situation) -> Plan | None:
         return None
     oldest = job.attempt - MAX_ATTEMPT_RECORDS
     past = (old for old in situation.children.jobs if old.attempt < oldest)
-    return replace(_follow(situation, job), delete=tuple(Deletion("Job", old.name, old.uid) for old in past))
+    plan = _follow(situation, job)
+    waits = (plan.requeue_after, deadline_in(situation), suspicion_in(situation))
+    return replace(
+        plan,
+        delete=tuple(Deletion("Job", old.name, old.uid) for old in past),
+        requeue_after=min((seconds for seconds in waits if seconds is not None), default=None),
+    )
 
 
 def _follow(situation: Situation, job: Job) -> Plan:
@@ -47,7 +57,14 @@ def _follow(situation: Situation, job: Job) -> Plan:
     return Plan(
         why=f"waiting: {waiting.finding.reason}",
         status=with_findings(
-            situation, {**ACCEPTED, **reserved(situation), ConditionType.RUNNING: waiting.finding}, **fields
+            situation,
+            {
+                **ACCEPTED,
+                **reserved(situation),
+                **resting(situation),
+                ConditionType.RUNNING: waiting.finding,
+            },
+            **fields,
         ),
         requeue_after=waiting.recheck_after,
     )
@@ -63,10 +80,12 @@ def _starts(situation: Situation, fields: Mapping[str, object]) -> Plan:
             {
                 **ACCEPTED,
                 **reserved(situation),
+                **resting(situation),
                 ConditionType.RUNNING: running,
                 ConditionType.RESTARTING: RESTARTED,
             },
             start_time=situation.status.start_time or to_timestamp(situation.started_at or situation.now),
+            paused_seconds=paused_seconds(situation.status),
             **fields,
         ),
     )
@@ -74,4 +93,6 @@ def _starts(situation: Situation, fields: Mapping[str, object]) -> Plan:
 
 def _goes_on(situation: Situation, fields: Mapping[str, object]) -> Plan:
     told = progress.live(situation.status, situation.scrape) if situation.scrape else {}
-    return Plan(why="training goes on", status=with_findings(situation, {}, **{**fields, **told}))
+    findings = {**freshness(situation), **progressing(situation)}
+    status = with_findings(situation, findings, **{**fields, **told})
+    return Plan(why="training goes on", status=status)

@@ -1,0 +1,164 @@
+"""Notices that a run stands still, names the ranks that hold it up, and ends the attempt.
+
+Silence is measured by the operator's own clock, from the moment that it first got the heartbeat that is still
+the newest: the clocks of nodes may be wrong. A restarted operator begins anew, so it is late rather than
+wrong. Before anything follows, all pods are asked once more: the last answer may be older than the last step.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from trainingrun_api.reasons import ConditionType, Phase, Reason
+from trainingrun_api.status import MAX_SILENT_RANKS, LastFailure, SilentRank
+from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_operator.conditions import Finding
+from trainingrun_operator.heartbeats import Beat, suspects
+from trainingrun_operator.observed import JobState, Pod
+from trainingrun_operator.plan import Plan, Situation, Verify
+from trainingrun_operator.policies.advice import advice
+from trainingrun_operator.policies.stop import stop
+from trainingrun_operator.scrape import Scrape
+from trainingrun_operator.times import human_duration, unix_timestamp
+
+SLOW_PHASES = frozenset({None, TrainerPhase.STARTING, TrainerPhase.WARMING_UP})
+"""Phases without heartbeats: imports, and compilation up to the first step."""
+RECHECK_SECONDS = 1.0
+"""When to look again at a run that turned out to move: its next answer is on the way."""
+MOST_NAMED = 3
+"""Ranks in one sentence; the status lists more."""
+
+Named = tuple[Beat, Pod]
+
+
+def stall(situation: Situation) -> Plan | None:
+    """The end of an attempt that has been silent for too long."""
+    left = _left(situation)
+    if left is None or left > 0:
+        return None
+    if Verify.PULSE not in situation.verified:
+        return Plan(why="no heartbeat for too long", verify=Verify.PULSE)
+    if _moved(situation):
+        return None
+    silent = _silent(situation)
+    limit = f"no progress for {_limit(situation)} s (deadlines.stallSeconds)"
+    told = "; ".join(_where(beat, pod) + _last(situation, beat) for beat, pod in silent[:MOST_NAMED])
+    more = f"; {len(silent) - MOST_NAMED} more ranks" if len(silent) > MOST_NAMED else ""
+    message = f"{limit}: {told}{more}" if silent else limit
+    return stop(
+        situation,
+        Reason.STALLED,
+        message,
+        failure=_failure(situation, limit, silent),
+        findings={ConditionType.PROGRESSING: Finding("False", Reason.STALLED, message)},
+        silent_ranks=[_report(beat, pod) for beat, pod in silent[:MAX_SILENT_RANKS]] or None,
+    )
+
+
+def suspicion_in(situation: Situation) -> float | None:
+    """Seconds until all pods are asked whether they stand still; None where nothing can be told."""
+    left = _left(situation)
+    return None if left is None else max(RECHECK_SECONDS, left)
+
+
+def _left(situation: Situation) -> float | None:
+    """Seconds until a run that stays silent is stalled, below 0 after that."""
+    scrape, job = situation.scrape, situation.job
+    if job is None or job.state != JobState.ACTIVE or situation.status.phase != Phase.RUNNING:
+        return None
+    if scrape is None or scrape.heartbeat_seen_at is None:
+        return None
+    if situation.spec.training is None and not _has_beaten(situation, scrape):
+        return None
+    due = scrape.heartbeat_seen_at + timedelta(seconds=_limit(situation))
+    return (due - situation.now).total_seconds()
+
+
+def progressing(situation: Situation) -> dict[ConditionType, Finding]:
+    """Progressing of an attempt that goes on; a stall stays to be seen until there is a step again."""
+    if (scrape := situation.scrape) and scrape.heartbeat is not None:
+        return {ConditionType.PROGRESSING: Finding("True", Reason.STEPS_TAKEN)}
+    return resting(situation)
+
+
+def resting(situation: Situation) -> dict[ConditionType, Finding]:
+    """Progressing of a run of which nothing moves that the operator knows of."""
+    for condition in situation.status.conditions or ():
+        if condition.type == ConditionType.PROGRESSING and condition.status == "False":
+            return {}
+    return {ConditionType.PROGRESSING: Finding("Unknown", Reason.NO_HEARTBEAT)}
+
+
+def _has_beaten(situation: Situation, scrape: Scrape) -> bool:
+    """Whether the attempt ever showed a heartbeat, to this process or to one before it."""
+    known = situation.status.progress
+    return scrape.heartbeat is not None or bool(known and known.last_heartbeat_time)
+
+
+def _limit(situation: Situation) -> int:
+    scrape, known = situation.scrape, situation.status.progress
+    phase = (scrape.phase if scrape else None) or (known.trainer_phase if known else None)
+    deadlines = situation.spec.deadlines
+    if phase in SLOW_PHASES:
+        return max(deadlines.stall_seconds, deadlines.startup_seconds)
+    return deadlines.stall_seconds
+
+
+def _moved(situation: Situation) -> bool:
+    """Whether rank 0 answers with another heartbeat than the one that was judged."""
+    scrape, pulse = situation.scrape, situation.pulse
+    return bool(scrape and pulse and pulse.heartbeat not in (None, scrape.heartbeat))
+
+
+def _silent(situation: Situation) -> Sequence[Named]:
+    """The ranks to be named, with their pods; none where no pod tells of its ranks."""
+    beats = situation.pulse.beats if situation.pulse else {}
+    if not beats and situation.spec.training is None:
+        return ()
+    ranks = situation.spec.local_world_size
+    of: dict[int, Named] = {}
+    for pod in situation.pods:
+        mute = tuple(Beat(rank) for rank in range(pod.index * ranks, (pod.index + 1) * ranks))
+        of |= {beat.rank: (beat, pod) for beat in beats.get(pod.name, mute)}
+    return [of[beat.rank] for beat in suspects([beat for _, (beat, _) in sorted(of.items())])]
+
+
+def _where(beat: Beat, pod: Pod) -> str:
+    return f"rank {beat.rank} (pod {pod.name}, node {pod.node}) "
+
+
+def _last(situation: Situation, beat: Beat) -> str:
+    if beat.time is None:
+        return "does not answer"
+    ago = human_duration(situation.now.timestamp() - beat.time)
+    held = ", its process is stopped" if beat.stopped else ""
+    return f"last moved {ago} ago: {beat.phase or 'no phase'}, step {beat.step or 0}{held}"
+
+
+def _report(beat: Beat, pod: Pod) -> SilentRank:
+    return SilentRank(
+        rank=beat.rank,
+        pod=pod.name,
+        node=pod.node,
+        phase=beat.phase,
+        step=beat.step,
+        last_heartbeat_time=unix_timestamp(beat.time),
+    )
+
+
+def _failure(situation: Situation, limit: str, silent: Sequence[Named]) -> LastFailure:
+    """The stall as a failure of the first silent rank's pod, where one is known."""
+    failure = LastFailure(attempt=situation.attempt or 0, reason=Reason.STALLED, message=limit)
+    if not silent:
+        return failure.model_copy(update={"advice": advice(Reason.STALLED)})
+    (beat, pod), *others = silent
+    also = f"; so did {len(others)} other ranks" if others else ""
+    return LastFailure(
+        attempt=failure.attempt,
+        pod=pod.name,
+        index=pod.index,
+        rank=beat.rank,
+        node=pod.node or None,
+        reason=failure.reason,
+        message=f"{_last(situation, beat)}{also}; {limit}",
+        advice=advice(Reason.STALLED, pod.name, pod.node),
+    )
