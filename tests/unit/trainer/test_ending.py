@@ -3,15 +3,18 @@
 import json
 import signal
 from pathlib import Path
+from time import time
 
 import pytest
 from torch.distributed import DistBackendError
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from trainingrun_api.names import ENV_TERMINATION_LOG
-from trainingrun_api.termination import PEER_LOST, TerminationMessage
+from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_api.termination import NCCL_TIMEOUT, PEER_LOST, TerminationMessage
 from trainingrun_trainer import agent, errors, termination
-from trainingrun_trainer.errors import BadConfig, BadData, Diverged, Interrupted
+from trainingrun_trainer.errors import BadConfig, BadData, Diverged, Fenced, Interrupted
+from trainingrun_trainer.heartbeat import Beat
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,7 @@ from trainingrun_trainer.errors import BadConfig, BadData, Diverged, Interrupted
         (BadData("row 7 is empty", "Fill it."), 65, "BadData", "failed"),
         (BadConfig("x", "y"), 78, "BadConfig", "failed"),
         (Interrupted("stopped"), 143, "Interrupted", "interrupted"),
+        (Fenced("attempt 3 has begun"), 143, "Fenced", "interrupted"),
         (Diverged("val_loss is nan"), 1, "Diverged", "failed"),
         (ValueError("first line\nlast line"), 1, "ValueError", "failed"),
         (DistBackendError("NCCL"), 1, PEER_LOST, "failed"),
@@ -27,6 +31,18 @@ from trainingrun_trainer.errors import BadConfig, BadData, Diverged, Interrupted
             RuntimeError("[gloo/transport/tcp/pair.cc:534] Connection closed by peer"),
             1,
             PEER_LOST,
+            "failed",
+        ),
+        (
+            DistBackendError("[Rank 1] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7"),
+            1,
+            NCCL_TIMEOUT,
+            "failed",
+        ),
+        (
+            RuntimeError("[gloo/transport/tcp/unbound_buffer.cc:81] Timed out waiting 9ms for recv"),
+            1,
+            NCCL_TIMEOUT,
             "failed",
         ),
         (OSError(28, "No space left on device"), 1, "OSError", "failed"),
@@ -89,6 +105,66 @@ def test_a_rank_that_left_no_error_is_explained_by_its_exit(
     assert found == code
     assert message.error is not None
     assert (message.rank, message.error.type) == (1, kind)
+
+
+def test_a_rank_that_torchrun_stopped_after_a_failure_is_not_the_cause(tmp_path: Path) -> None:
+    failures = {
+        0: failed(tmp_path, 0, -signal.SIGTERM),
+        1: failed(tmp_path, 1, 78, BadConfig("no such network"), seconds=time()),
+    }
+    code, message = agent.explain(failures, [], now=time())
+    assert (code, message.rank, message.outcome) == (78, 1, "failed")
+
+
+def test_a_rank_that_is_killed_while_it_leaves_has_the_exit_code_of_its_error(tmp_path: Path) -> None:
+    code, message = agent.explain({1: failed(tmp_path, 1, -signal.SIGTERM, BadData("row 7"))}, [], now=time())
+    assert (code, message.outcome) == (65, "failed")
+
+
+def test_a_rank_that_could_not_be_stopped_after_a_failure_is_not_the_cause(tmp_path: Path) -> None:
+    killed = failed(tmp_path, 0, -signal.SIGKILL)
+    failures = {0: killed, 1: failed(tmp_path, 1, 1, ValueError("x"), seconds=killed.timestamp - 20.0)}
+    code, message = agent.explain(failures, [], now=time())
+    assert (code, message.rank) == (1, 1)
+
+
+def test_sigterm_to_one_rank_before_it_could_tell_its_peers_interrupts_the_pod(tmp_path: Path) -> None:
+    failures = {
+        0: failed(tmp_path, 0, 1, LOST, seconds=1.0),
+        1: failed(tmp_path, 1, -signal.SIGTERM),
+    }
+    code, message = agent.explain(failures, [], now=time())
+    assert (code, message.rank, message.outcome) == (143, 1, "interrupted")
+    assert message.error is not None
+    assert message.error.type == "Interrupted"
+
+
+BEATS = [
+    Beat(rank=0, time=1000.0, step=21, phase=TrainerPhase.TRAINING, checkpoint=20, process=7),
+    Beat(rank=1, time=1000.0, step=20, phase=TrainerPhase.TRAINING, checkpoint=None, process=8),
+]
+
+
+def test_steps_and_checkpoint_of_a_killed_rank_come_from_its_heartbeat(tmp_path: Path) -> None:
+    _, message = agent.explain({1: failed(tmp_path, 1, -signal.SIGKILL)}, BEATS, now=1001.0)
+    assert message.checkpoint is not None
+    assert (message.rank, message.global_step, message.checkpoint.step) == (1, 20, 20)
+
+
+def test_a_stopped_pod_says_how_far_it_came() -> None:
+    message = agent.completed(termination.stopped(signal.SIGTERM), BEATS)
+    assert message.checkpoint is not None
+    assert (message.rank, message.global_step, message.checkpoint.step) == (None, 21, 20)
+
+
+@pytest.mark.parametrize(("silent", "kind"), [(1.0, "SIGABRT"), (agent.WATCHDOG_SECONDS, NCCL_TIMEOUT)])
+def test_an_abort_after_a_long_silence_is_taken_for_the_watchdogs(
+    tmp_path: Path, silent: float, kind: str
+) -> None:
+    failures = {1: failed(tmp_path, 1, -signal.SIGABRT)}
+    _, message = agent.explain(failures, BEATS, now=1000.0 + silent)
+    assert message.error is not None
+    assert message.error.type == kind
 
 
 def test_without_torchrun_the_message_goes_to_the_termination_log(tmp_path: Path) -> None:

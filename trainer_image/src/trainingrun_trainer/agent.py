@@ -69,21 +69,24 @@ def explain(
         now: Unix time, shortly after the first failure.
     """
 
+    reports = {
+        rank: termination.from_error_file(failure.error_file_data) for rank, failure in failures.items()
+    }
+
     def order(rank: int) -> tuple[int, float, int]:
-        failure = failures[rank]
-        reported = termination.from_error_file(failure.error_file_data)
-        if reported is None:
+        report, failure = reports[rank], failures[rank]
+        if report is None:
             # whole seconds, so a rank that a signal ended comes before those that noticed within the second
             return int(failure.exitcode == -signal.SIGTERM), float(failure.timestamp), rank
-        seconds, message = reported
-        echo = message.error is not None and message.error.type == PEER_LOST
-        return 2 * int(echo), seconds, rank
+        echo = report.message.error is not None and report.message.error.type == PEER_LOST
+        return 2 * int(echo), report.seconds, rank
 
     rank = min(failures, key=order)
-    failure = failures[rank]
-    reported = termination.from_error_file(failure.error_file_data)
-    message = reported[1] if reported is not None else unreported(failure, _silence(rank, beats, now), rank)
-    return _exit_code(failure.exitcode), completed(message, beats)
+    report = reports[rank]
+    if report is not None:
+        return report.exit_code, completed(report.message, beats)
+    message = unreported(failures[rank], _silence(rank, beats, now), rank)
+    return _exit_code(failures[rank].exitcode), completed(message, beats)
 
 
 def completed(message: TerminationMessage, beats: Sequence[Beat]) -> TerminationMessage:

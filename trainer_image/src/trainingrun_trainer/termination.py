@@ -6,16 +6,29 @@ import signal
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainingrun_api import names
 from trainingrun_api.termination import TerminationMessage
-from trainingrun_trainer.errors import STOPPED_ADVICE, Interrupted, describe
+from trainingrun_trainer.errors import STOPPED_ADVICE, Interrupted, describe, exit_code
 
 TORCHELASTIC_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 TERMINATION = "termination"
 SECONDS = "seconds"
+EXIT_CODE = "exit_code"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a rank that failed left to its launcher."""
+
+    seconds: float
+    """Unix time of the failure."""
+    exit_code: int
+    """That of the failure: the process may be killed while it leaves."""
+    message: TerminationMessage
 
 
 def termination_log(environment: Mapping[str, str]) -> Path | None:
@@ -65,6 +78,7 @@ def report_failure(error: BaseException, message: TerminationMessage, environmen
                 "py_callstack": "".join(traceback.format_exception(error)),
                 "timestamp": str(int(now)),
                 SECONDS: now,
+                EXIT_CODE: exit_code(error),
                 TERMINATION: message.to_wire(),
             },
         }
@@ -72,10 +86,18 @@ def report_failure(error: BaseException, message: TerminationMessage, environmen
     Path(path).write_text(json.dumps(content))
 
 
-def from_error_file(content: Mapping[str, Any]) -> tuple[float, TerminationMessage] | None:
-    """When a rank failed (Unix time) and its message, from its error file; None where it left none."""
+def from_error_file(content: Mapping[str, Any]) -> Report | None:
+    """What a rank reported in its error file; None where it left none."""
     match content:
-        case {"message": {"extraInfo": {"seconds": float() as seconds, "termination": dict() as message}}}:
-            return seconds, TerminationMessage.model_validate(message)
+        case {
+            "message": {
+                "extraInfo": {
+                    "seconds": float() as seconds,
+                    "exit_code": int() as code,
+                    "termination": dict() as message,
+                }
+            }
+        }:
+            return Report(seconds, code, TerminationMessage.model_validate(message))
         case _:
             return None

@@ -10,7 +10,7 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from trainingrun_api.training import ArchiveLimits
@@ -31,8 +31,10 @@ DAMAGE = (
 REPACK = "Pack metadata.csv and images/ again with plain relative paths."
 
 
-def extract(archive: Path, destination: Path, limits: ArchiveLimits) -> None:
-    """Unpack an archive into an existing empty directory.
+def extract(
+    archive: Path, destination: Path, limits: ArchiveLimits, beat: Callable[[], None] = lambda: None
+) -> None:
+    """Unpack an archive into an existing empty directory, and call `beat` for each member.
 
     Raises:
         BadData: it is missing, damaged or no ZIP, or a member is unsafe or beyond the limits. Nothing is
@@ -47,6 +49,7 @@ def extract(archive: Path, destination: Path, limits: ArchiveLimits) -> None:
             for member in members:
                 if not member.is_dir():
                     _extract_member(opened, member, destination)
+                    beat()
     except DAMAGE as error:
         raise BadData(f"{archive} is not an intact ZIP file: {error}", "Pack or copy it again.") from error
 

@@ -8,7 +8,7 @@ import hashlib
 import io
 import shutil
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,9 +88,15 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def load(
-    directory: Path, files: Sequence[str], shape: Shape, scratch: Path, threads: int
+    directory: Path,
+    files: Sequence[str],
+    shape: Shape,
+    scratch: Path,
+    threads: int,
+    beat: Callable[[], None] = lambda: None,
 ) -> tuple[Images, str]:
     """Decode every image once, so that a bad one is found before training, and keep the result if it fits.
+    Calls `beat` for each image.
 
     Returns:
         The images, and the SHA-256 of all files in their order.
@@ -114,6 +120,7 @@ def load(
         digest.update(file_digest)
         if store is not None:
             store[index] = pixels
+        beat()
     if store is not None:
         store.flush()
     return Images(paths, shape, cache), digest.hexdigest()

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,17 @@ class PreparedData:
     """SHA-256 of metadata.csv and all images: the same data, the same digest, as ZIP and as directory."""
 
 
-def prepare(config: DataConfig, seed: int, scratch: Path, threads: int) -> PreparedData:
+def prepare(
+    config: DataConfig, seed: int, scratch: Path, threads: int, beat: Callable[[], None] = lambda: None
+) -> PreparedData:
     """Prepare the data in an empty scratch directory.
+
+    Args:
+        config: where the data are, and what they should become.
+        seed: of the split.
+        scratch: directory for unpacked and decoded images.
+        threads: how many decode images.
+        beat: called for each member that is unpacked and each image that is decoded.
 
     Raises:
         BadData: the data cannot be trained on; names file, row or member, and the remedy.
@@ -33,7 +43,7 @@ def prepare(config: DataConfig, seed: int, scratch: Path, threads: int) -> Prepa
         ScratchFull: the unpacked data do not fit.
     """
     try:
-        return _prepare(config, seed, scratch, threads)
+        return _prepare(config, seed, scratch, threads, beat)
     except PermissionError as error:
         raise BadData(
             f"{error.filename} may not be read by user {os.getuid()}",
@@ -48,11 +58,18 @@ def prepare(config: DataConfig, seed: int, scratch: Path, threads: int) -> Prepa
         ) from error
 
 
-def _prepare(config: DataConfig, seed: int, scratch: Path, threads: int) -> PreparedData:
-    directory = _directory(config, scratch)
+def _prepare(
+    config: DataConfig, seed: int, scratch: Path, threads: int, beat: Callable[[], None]
+) -> PreparedData:
+    directory = _directory(config, scratch, beat)
     table = metadata.read(directory, config, seed)
     decoded, images_digest = images.load(
-        directory / metadata.IMAGES, table.files, Shape(config.channels, config.image_size), scratch, threads
+        directory / metadata.IMAGES,
+        table.files,
+        Shape(config.channels, config.image_size),
+        scratch,
+        threads,
+        beat,
     )
     if decoded.cache is not None and directory.is_relative_to(scratch):
         shutil.rmtree(directory / metadata.IMAGES)
@@ -61,12 +78,12 @@ def _prepare(config: DataConfig, seed: int, scratch: Path, threads: int) -> Prep
     return PreparedData(table, decoded, digest.hexdigest())
 
 
-def _directory(config: DataConfig, scratch: Path) -> Path:
+def _directory(config: DataConfig, scratch: Path, beat: Callable[[], None]) -> Path:
     path = Path(config.path)
     if config.format == "zip":
         extracted = scratch / "extracted"
         extracted.mkdir()
-        archive.extract(path, extracted, config.limits)
+        archive.extract(path, extracted, config.limits, beat)
         return extracted
     if not path.is_dir():
         raise BadData(f"data.path {path} is not a directory", "Check the path and the volume mounted there.")
