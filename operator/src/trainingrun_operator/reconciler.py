@@ -9,7 +9,7 @@ as long as each run is in one thread at a time.
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
@@ -237,12 +237,12 @@ class Reconciler:
 
     def _tell(self, standing: Standing, new: TrainingRunStatus) -> None:
         """Posts the news. It may get lost: the conditions hold the truth."""
-        if (event := events.news(standing.status, new)) is None:
-            return
-        try:
-            self._cluster.create(events.manifest(event, standing.run, standing.now, self._reporter))
-        except (ApiError, UnavailableError) as error:
-            log.warning("event %s could not be posted: %s", event.reason, error)
+        for place, event in enumerate(events.news(standing.status, new)):
+            moment = standing.now + timedelta(microseconds=place)
+            try:
+                self._cluster.create(events.manifest(event, standing.run, moment, self._reporter))
+            except (ApiError, UnavailableError) as error:
+                log.warning("event %s could not be posted: %s", event.reason, error)
 
 
 def _status(run: Run) -> TrainingRunStatus:

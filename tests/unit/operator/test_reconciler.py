@@ -321,12 +321,13 @@ class TestQuiet:
         reconciler(cluster).reconcile(cluster.view())
         assert (len(cluster.reads), cluster.writes) == (reads, writes)
 
-    def test_the_end_is_told_once(self) -> None:
+    def test_start_and_end_are_told_once(self) -> None:
         cluster = cluster_with_run(COMMAND)
         live_single(cluster)
         news = [found for (kind, _), found in cluster.objects.items() if kind == "Event"]
         assert [(event["reason"], event["type"], event["regarding"]["uid"]) for event in news] == [
-            ("Completed", "Normal", UID)
+            ("Started", "Normal", UID),
+            ("Completed", "Normal", UID),
         ]
 
 
