@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from trainingrun_api import TrainingRunStatus
 from trainingrun_api.reasons import Phase
-from trainingrun_api.status import Progress
+from trainingrun_api.status import Progress, Restarts
 from trainingrun_operator.observed import Key, Pod
 from trainingrun_operator.times import from_timestamp
 
@@ -129,6 +129,20 @@ def _checkpoint(run: _Shown) -> Samples:
     yield from _one(_unix(run.status.checkpoint.time if run.status.checkpoint else None))
 
 
+def _restarts(run: _Shown) -> Samples:
+    counts = run.status.restarts or Restarts()
+    for cause, count in (
+        ("failure", counts.failures),
+        ("stall", counts.stalls),
+        ("disruption", counts.disruptions),
+    ):
+        yield [cause], float(count)
+
+
+def _goodput(run: _Shown) -> Samples:
+    yield from _one(float(run.status.goodput) if run.status.goodput else None)
+
+
 def _metrics(run: _Shown) -> Samples:
     values = {metric.name: float(metric.value) for metric in run.status.metrics or ()}
     for name, value in values.items():
@@ -147,6 +161,8 @@ FAMILIES: tuple[tuple[str, str, list[str], Callable[[_Shown], Samples]], ...] = 
     ("trainingrun_progress_ratio", "Share of the planned work that is done, 0 to 1", [], _progress_ratio),
     ("trainingrun_eta_seconds", "Estimated seconds to the end of all planned epochs", [], _eta),
     ("trainingrun_metric", "Last value of a training metric", ["metric"], _metrics),
+    ("trainingrun_restarts", "Attempts that ended too early", ["cause"], _restarts),
+    ("trainingrun_goodput_ratio", "Share of the time since the start that is in the result", [], _goodput),
     ("trainingrun_heartbeat_timestamp_seconds", "Unix time when rank 0 last moved", [], _heartbeat),
     ("trainingrun_checkpoint_timestamp_seconds", "Unix time of the newest checkpoint", [], _checkpoint),
     ("trainingrun_pod_info", "1 for each pod of the current attempt", ["pod", "node", "index"], _pods),

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from tests.unit.operator.builders import NOW, at, raw_pod
 from trainingrun_api import TrainingRunStatus
 from trainingrun_api.reasons import Phase
-from trainingrun_api.status import Checkpoint, Metric, Progress
+from trainingrun_api.status import Checkpoint, Metric, Progress, Restarts
 from trainingrun_operator.metrics import OperatorMetrics, RunSeries
 from trainingrun_operator.observed import pod_from
 
@@ -20,6 +20,8 @@ STATUS = TrainingRunStatus(
     ),
     metrics=[Metric(name="val_accuracy", value="0.968"), Metric(name="train_loss", value="nan")],
     checkpoint=Checkpoint(step=3, time=at(-60)),
+    restarts=Restarts(failures=1, stalls=0, disruptions=2, total=3),
+    goodput="0.934",
 )
 
 
@@ -43,6 +45,10 @@ def test_a_run_is_shown_while_it_exists() -> None:
         f"trainingrun_eta_seconds{{{run_labels}}} 250.0",
         f'trainingrun_metric{{metric="val_accuracy",{run_labels}}} 0.968',
         f'trainingrun_metric{{metric="train_loss",{run_labels}}} NaN',
+        f'trainingrun_restarts{{cause="failure",{run_labels}}} 1.0',
+        f'trainingrun_restarts{{cause="stall",{run_labels}}} 0.0',
+        f'trainingrun_restarts{{cause="disruption",{run_labels}}} 2.0',
+        f"trainingrun_goodput_ratio{{{run_labels}}} 0.934",
         f"trainingrun_heartbeat_timestamp_seconds{{{run_labels}}} {NOW.timestamp():.9e}",
         f"trainingrun_checkpoint_timestamp_seconds{{{run_labels}}} {NOW.timestamp() - 60:.9e}",
         f'trainingrun_pod_info{{index="1",{run_labels},node="n1",pod="chest-1-1-x"}} 1.0',
@@ -63,7 +69,7 @@ def test_what_is_not_known_is_not_shown() -> None:
     series = RunSeries()
     series.publish(("team", "chest"), TrainingRunStatus(phase=Phase.PENDING), (), NOW)
     shown = {line.split("{")[0] for line in rendered(series).splitlines() if "chest" in line}
-    assert shown == {"trainingrun_status_phase"}
+    assert shown == {"trainingrun_status_phase", "trainingrun_restarts"}
 
 
 def test_the_operators_own() -> None:
