@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = do_PUT = answer  # noqa: N815 - names of the standard library
+    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - names of the standard library
 
     def log_message(self, *_: object) -> None:
         pass
@@ -189,3 +189,47 @@ def test_a_kind_is_served_once_it_can_be_discovered(
     server.script = [answer]
     assert client.cluster.serves(RUNS) == served
     assert server.asked[0][1] == "/apis/trainingrun.dev/v1alpha1"
+
+
+class TestDelete:
+    @pytest.mark.parametrize(("grace", "asked"), [(None, {}), (0, {"gracePeriodSeconds": 0})])
+    def test_this_very_object_goes_and_its_children_after_it(
+        self, server: Server, client: Client, grace: int | None, asked: dict[str, int]
+    ) -> None:
+        server.script = [OK]
+        client.cluster.delete(PODS, "team", "chest-1-0-x", "uid-1", grace)
+        [(method, path, _, body)] = server.asked
+        assert (method, path) == ("DELETE", "/api/v1/namespaces/team/pods/chest-1-0-x")
+        assert body == {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": "uid-1"},
+            "propagationPolicy": "Background",
+            **asked,
+        }
+        assert client.counted == [("delete", "pods", 200)]
+
+    @pytest.mark.parametrize("answer", [failure(404), failure(409, "Conflict")])
+    def test_one_that_is_gone_or_another_one_by_now_is_success(
+        self, server: Server, client: Client, answer: tuple[int, Any]
+    ) -> None:
+        server.script = [answer]
+        client.cluster.delete(JOBS, "team", "chest-1", "uid-1")
+        assert len(server.asked) == 1
+
+    def test_a_refusal_is_told(self, server: Server, client: Client) -> None:
+        server.script = [failure(403)]
+        with pytest.raises(RefusedError):
+            client.cluster.delete(JOBS, "team", "chest-1", "uid-1")
+
+
+def test_whole_objects_are_found_by_their_labels_page_by_page(server: Server, client: Client) -> None:
+    server.script = [
+        (200, {"metadata": {"continue": "next"}, "items": [{"kind": "Pod", "n": 1}]}),
+        (200, {"metadata": {}, "items": [{"kind": "Pod", "n": 2}]}),
+    ]
+    assert [pod["n"] for pod in client.cluster.find(PODS, "team", "a=b")] == [1, 2]
+    first, second = server.asked
+    assert first[1] == "/api/v1/namespaces/team/pods?limit=500&labelSelector=a%3Db"
+    assert first[2]["Accept"] == "application/json"
+    assert "continue=next" in second[1]

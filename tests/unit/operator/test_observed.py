@@ -27,6 +27,7 @@ from trainingrun_operator.observed import (
     pod_from,
     run_from,
 )
+from trainingrun_operator.times import to_timestamp
 
 
 def test_a_run_without_status_or_generation_is_read() -> None:
@@ -154,3 +155,60 @@ def test_the_latest_attempt_is_the_current_one() -> None:
     job, _ = view.current()
     assert job is not None
     assert job.attempt == 10
+
+
+def test_pods_are_told_apart_by_attempt_with_and_without_their_job() -> None:
+    pods = [pod_from(raw_pod(index, attempt=attempt)) for attempt in (2, 1) for index in (1, 0)]
+    children = View(run(), (job_from(raw_job()),), tuple(pods)).children()
+    assert [(pod.attempt, pod.index) for pod in children.pods] == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    assert [pod.index for pod in children.pods_of(2)] == [0, 1]
+    assert children.job(2) is None
+
+
+@pytest.mark.parametrize(
+    ("recorded", "jobs", "latest"), [(None, (), None), (2, (), 2), (1, (1, 2), 2), (3, (1,), 3)]
+)
+def test_the_latest_attempt_is_the_recorded_one_or_that_of_a_later_job(
+    recorded: int | None, jobs: tuple[int, ...], latest: int | None
+) -> None:
+    view = View(run(), tuple(job_from(raw_job(attempt=n, uid=f"job-{n}")) for n in jobs))
+    assert view.children().latest(recorded) == latest
+
+
+def test_a_deletion_has_a_beginning_and_an_end() -> None:
+    meta = {"deletionTimestamp": at(20), "deletionGracePeriodSeconds": 30}
+    found = pod_from(raw_pod(meta=meta)).deletion
+    assert found is not None
+    assert ((found.requested_at - NOW).total_seconds(), (found.due_at - NOW).total_seconds()) == (-10, 20)
+    assert pod_from(raw_pod()).deletion is None
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (raw_pod(), False),
+        (raw_pod(conditions=[{"type": "Ready", "status": "False"}]), True),
+        (raw_pod(conditions=[{"type": "Ready", "status": "True"}]), False),
+        (raw_pod(conditions=[{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}]), False),
+        (dead_pod(conditions=[{"type": "Ready", "status": "False"}]), False),
+    ],
+)
+def test_a_running_pod_that_is_not_ready_is_on_a_node_that_does_not_answer(
+    body: dict[str, Any], expected: bool
+) -> None:
+    assert pod_from(body).unreachable == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "suspended", "started"),
+    [({}, False, None), ({"suspend": True}, True, None), ({"suspend": False}, False, at(-30))],
+)
+def test_a_job_tells_whether_it_may_create_pods(
+    change: dict[str, Any], suspended: bool, started: str | None
+) -> None:
+    body = raw_job()
+    body["spec"] = change
+    body["status"]["startTime"] = started
+    found = job_from(body)
+    assert (found.suspended, found.started_at and to_timestamp(found.started_at)) == (suspended, started)
+    assert to_timestamp(found.created) == at(-60)

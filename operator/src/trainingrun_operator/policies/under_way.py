@@ -14,6 +14,7 @@ from trainingrun_operator.policies.budget import refilled
 from trainingrun_operator.policies.deadline import deadline_in
 from trainingrun_operator.policies.diagnosis import first_failure
 from trainingrun_operator.policies.freshness import freshness
+from trainingrun_operator.policies.node_lost import given_up_in
 from trainingrun_operator.policies.quota import reserved
 from trainingrun_operator.policies.stall import progressing, resting, suspicion_in
 from trainingrun_operator.policies.start import first_record
@@ -32,7 +33,7 @@ def under_way(situation: Situation) -> Plan | None:
     oldest = job.attempt - MAX_ATTEMPT_RECORDS
     past = (old for old in situation.children.jobs if old.attempt < oldest)
     plan = _follow(situation, job)
-    waits = (plan.requeue_after, deadline_in(situation), suspicion_in(situation))
+    waits = (plan.requeue_after, deadline_in(situation), suspicion_in(situation), given_up_in(situation))
     return replace(
         plan,
         delete=tuple(Deletion("Job", old.name, old.uid) for old in past),
