@@ -17,13 +17,17 @@ from trainingrun_operator.observed import JobState, Pod
 from trainingrun_operator.plan import Plan, Situation, Verify
 from trainingrun_operator.policies.advice import advice
 from trainingrun_operator.policies.stop import stop
+from trainingrun_operator.resumption import resumed
 from trainingrun_operator.scrape import Scrape
 from trainingrun_operator.times import human_duration, unix_timestamp
 
 SLOW_PHASES = frozenset({None, TrainerPhase.STARTING, TrainerPhase.WARMING_UP})
 """Phases without heartbeats: imports, and compilation up to the first step."""
-RECHECK_SECONDS = 1.0
-"""When to look again at a run that turned out to move: its next answer is on the way."""
+RECHECK_SECONDS = 3.0
+"""When to look again at a run that turned out to move, or about which the cluster may have news soon."""
+NODE_VERDICT_SECONDS = 60
+"""A node counts as lost 40 or 50 seconds after its last sign of life (node-monitor-grace-period of
+kube-controller-manager)."""
 MOST_NAMED = 3
 """Ranks in one sentence; the status lists more."""
 
@@ -37,10 +41,11 @@ def stall(situation: Situation) -> Plan | None:
         return None
     if Verify.PULSE not in situation.verified:
         return Plan(why="no heartbeat for too long", verify=Verify.PULSE)
-    if _moved(situation):
+    if _moved(situation) or left + _patience(situation) > 0:
         return None
     silent = _silent(situation)
-    limit = f"no progress for {_limit(situation)} s (deadlines.stallSeconds)"
+    seconds, field = _limit(situation)
+    limit = f"no progress for {seconds} s (deadlines.{field})"
     told = "; ".join(_where(beat, pod) + _last(situation, beat) for beat, pod in silent[:MOST_NAMED])
     more = f"; {len(silent) - MOST_NAMED} more ranks" if len(silent) > MOST_NAMED else ""
     message = f"{limit}: {told}{more}" if silent else limit
@@ -69,14 +74,15 @@ def _left(situation: Situation) -> float | None:
         return None
     if situation.spec.training is None and not _has_beaten(situation, scrape):
         return None
-    due = scrape.heartbeat_seen_at + timedelta(seconds=_limit(situation))
+    seconds, _ = _limit(situation)
+    due = scrape.heartbeat_seen_at + timedelta(seconds=seconds)
     return (due - situation.now).total_seconds()
 
 
 def progressing(situation: Situation) -> dict[ConditionType, Finding]:
     """Progressing of an attempt that goes on; a stall stays to be seen until there is a step again."""
     if (scrape := situation.scrape) and scrape.heartbeat is not None:
-        return {ConditionType.PROGRESSING: Finding("True", Reason.STEPS_TAKEN)}
+        return {ConditionType.PROGRESSING: Finding("True", Reason.STEPS_TAKEN, resumed(scrape))}
     return resting(situation)
 
 
@@ -94,13 +100,23 @@ def _has_beaten(situation: Situation, scrape: Scrape) -> bool:
     return scrape.heartbeat is not None or bool(known and known.last_heartbeat_time)
 
 
-def _limit(situation: Situation) -> int:
+def _limit(situation: Situation) -> tuple[int, str]:
+    """Seconds of silence that are allowed, and the deadline that says so."""
     scrape, known = situation.scrape, situation.status.progress
     phase = (scrape.phase if scrape else None) or (known.trainer_phase if known else None)
     deadlines = situation.spec.deadlines
-    if phase in SLOW_PHASES:
-        return max(deadlines.stall_seconds, deadlines.startup_seconds)
-    return deadlines.stall_seconds
+    if phase in SLOW_PHASES and deadlines.startup_seconds > deadlines.stall_seconds:
+        return deadlines.startup_seconds, "startupSeconds"
+    return deadlines.stall_seconds, "stallSeconds"
+
+
+def _patience(situation: Situation) -> int:
+    """Seconds beyond the limit in which the cluster may find out that a node is lost, which would be free."""
+    if any(pod.unreachable for pod in situation.pods):
+        return NODE_VERDICT_SECONDS + situation.spec.restart.node_lost_seconds
+    answered = situation.pulse.beats if situation.pulse else {}
+    mute = any(pod.name not in answered for pod in situation.pods)
+    return NODE_VERDICT_SECONDS if mute and situation.spec.training else 0
 
 
 def _moved(situation: Situation) -> bool:
