@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.integration.trainer.conftest import Launcher, Running, free_port
+from tests.integration.trainer.conftest import Ended, Launcher, Running
+from tests.integration.trainer.ports import free_port
 from tests.integration.trainer.test_failures import wait_for_epoch, workers
 from trainingrun_api import telemetry
 from trainingrun_api.names import ENV_HEARTBEATS_PORT, EXIT_INTERRUPTED
@@ -32,7 +33,7 @@ def page(port: int) -> dict[tuple[str, ...], float]:
     }
 
 
-def wait_until(running: Running, holds: Callable[[], bool]) -> None:
+def wait_until(running: Running, holds: Callable[[], bool], pause: float = 0.05) -> None:
     deadline = monotonic() + PATIENCE
     while monotonic() < deadline:
         try:
@@ -41,17 +42,18 @@ def wait_until(running: Running, holds: Callable[[], bool]) -> None:
         except urllib.error.URLError:
             pass
         assert running.process.poll() is None, running.wait().output
-        sleep(0.05)
+        sleep(pause)
     pytest.fail("it never came to hold")
 
 
-def is_interrupted(running: Running) -> None:
+def is_interrupted(running: Running) -> Ended:
     ended = running.wait(60)
     assert ended.exit_code == EXIT_INTERRUPTED, ended.output
     assert ended.message is not None
     assert ended.message.outcome == "interrupted"
     assert ended.message.error is not None
     assert ended.message.error.type == "Interrupted"
+    return ended
 
 
 def test_sigterm_before_torch_is_imported_ends_the_pod(launcher: Launcher, digits: dict[str, Any]) -> None:

@@ -16,8 +16,9 @@ from trainingrun_trainer.tasks import classification
 class Task:
     """The parts of one task."""
 
-    prepare: Callable[[TrainingConfig, Path, int], PreparedData]
-    """Config, scratch directory, threads -> checked data. Raises BadData or BadConfig."""
+    prepare: Callable[[TrainingConfig, Path, int, Callable[[], None]], PreparedData]
+    """Config, scratch directory, threads, what to call on each movement -> checked data. Raises BadData or
+    BadConfig."""
     module: Callable[[TrainingConfig, PreparedData], pl.LightningModule]
     """Config, data -> module that logs the monitored metric. Raises BadConfig."""
     results: Callable[[Mapping[str, float]], dict[str, Any]]
