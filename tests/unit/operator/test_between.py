@@ -24,9 +24,9 @@ from trainingrun_operator.plan import Plan, Verify
 SPEC = {**COMMAND, "restart": {"backoffSeconds": 0}}
 
 
-def ended(spec: dict[str, Any] = SPEC, **fields: Any) -> TrainingRunStatus:
+def ended(**fields: Any) -> TrainingRunStatus:
     """The status of a run whose first attempt failed."""
-    return status_after(raw_job("Failed"), dead_pod(), spec=spec).model_copy(update=fields)
+    return status_after(raw_job("Failed"), dead_pod(), spec=SPEC).model_copy(update=fields)
 
 
 def next_step(

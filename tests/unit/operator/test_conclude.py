@@ -194,7 +194,7 @@ class TestNext:
     def test_the_conditions_tell_the_story_in_one_sentence(self) -> None:
         status = status_of(end())
         told = (
-            "attempt 1 ended: pod chest-1-0-x (node n1) boom. Failure 1 of at most 3; attempt 2 starts in "
+            "attempt 1 ended: pod chest-1-0-x (node n1): boom. Failure 1 of at most 3; attempt 2 starts in "
             "10 s"
         )
         restarting = condition(status, ConditionType.RESTARTING)

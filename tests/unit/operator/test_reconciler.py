@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from tests.unit.operator.builders import COMMAND, NAME, NOW, TRAINER_IMAGE, UID, raw_job, raw_run, started
+from tests.unit.operator.builders import (
+    COMMAND,
+    NAME,
+    NOW,
+    TRAINER_IMAGE,
+    UID,
+    raw_job,
+    raw_pod,
+    raw_run,
+    started,
+)
 from tests.unit.operator.memory_cluster import Killed, MemoryCluster, cluster_with_run
 from trainingrun_api import names
 from trainingrun_operator.errors import RefusedError, UnavailableError
@@ -211,6 +221,42 @@ class TestIndexLag:
         assert [record.reason for record in outcome.status.attempts or ()] == ["JobLost"]
         assert operator.reconcile(cluster.view()).status.attempt == 2
         assert durable(cluster.created) == {"Job/chest-2": 1}
+
+
+class TestAttempts:
+    def failed_once(self) -> MemoryCluster:
+        """A run whose first attempt failed; the next one may start."""
+        cluster = cluster_with_run(EVENTFUL)
+        operator = reconciler(cluster)
+        while not (cluster.statuses and cluster.statuses[-1].get("attempts")):
+            operator.reconcile(cluster.view())
+            cluster.step(nodes=2, exit_code=7)
+        return cluster
+
+    def test_pods_that_the_index_missed_hold_the_next_attempt(self) -> None:
+        cluster = self.failed_once()
+        blind = cluster.view()
+        cluster.put(raw_pod(0, meta={"name": "straggler", "uid": "straggler"}))
+        outcome = reconciler(cluster).reconcile(blind)
+        assert (outcome.status.reason, outcome.status.attempt) == ("EndingPods", 1)
+        assert cluster.deleted == {"Pod/straggler": 1}
+        assert reconciler(cluster).reconcile(cluster.view()).status.attempt == 2
+
+    def test_nothing_is_deleted_where_the_status_cannot_be_written(self) -> None:
+        cluster = self.failed_once()
+        cluster.put(raw_pod(0, meta={"name": "straggler", "uid": "straggler"}))
+        outdated = cluster.view()
+        run = cluster.objects[names.KIND, NAME]
+        cluster.put({**run, "status": {**run["status"], "nodesReady": "7/7"}})
+        outcome = reconciler(cluster).reconcile(outdated)
+        assert (outcome.requeue_after, cluster.deleted) == (OUTDATED_SECONDS, {})
+
+    def test_a_run_that_failed_for_good_is_left_alone(self) -> None:
+        cluster = self.failed_once()
+        live(cluster, exit_code=7)
+        reads, writes = len(cluster.reads), cluster.writes
+        reconciler(cluster).reconcile(cluster.view())
+        assert (len(cluster.reads), cluster.writes) == (reads, writes)
 
 
 def existing(kind: str, name: str, **meta: Any) -> dict[str, Any]:
