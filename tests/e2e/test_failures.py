@@ -2,19 +2,26 @@
 
 import io
 import json
+import shlex
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.helpers.runs import Runs, manifest
+from trainingrun_api import names
+from trainingrun_api.termination import TerminationError, TerminationMessage
 
 pytestmark = [pytest.mark.cluster, pytest.mark.e2e]
 
 CPU = {"gpus": 0}
 CHECKPOINTS = {"size": "100Mi"}
+ONCE = {"maxFailures": 0}
+"""The first failure is the end, so that it is the one that is explained."""
+LOSES_ITS_PEER = "sleep 3; echo 'RuntimeError: Connection closed by peer' >&2; exit 1"
+"""What the other pods of a gang make of the end of one."""
 
 
 def training(path: str, **changes: Any) -> dict[str, Any]:
@@ -31,7 +38,18 @@ def training(path: str, **changes: Any) -> dict[str, Any]:
         "training": {**config, **changes},
         "volumes": [{"claim": "broken-data", "mountPath": "/data", "readOnly": True}],
         "checkpoints": CHECKPOINTS,
+        "restart": ONCE,
     }
+
+
+def pair(first: str, second: str) -> list[str]:
+    """The command of two pods with a shell; Kubernetes makes one dollar sign of two."""
+    return ["sh", "-c", f'if [ "$PET_NODE_RANK" = 0 ]; then {first}; else {second}; fi']
+
+
+def telling(message: TerminationMessage) -> str:
+    """Shell that leaves a termination message and fails."""
+    return f"echo {shlex.quote(message.encode().decode())} > {names.TERMINATION_LOG}; exit 1"
 
 
 @dataclass(frozen=True)
@@ -44,12 +62,20 @@ class Case:
     reason: str
     words: tuple[str, ...]
     exit_code: int | None = None
-    last_failure: dict[str, Any] = field(default_factory=dict)
+    index: int = 0
+    """Completion index of the pod that is to be blamed."""
+    attempt: int = 1
 
 
 def cases(image: str) -> list[Case]:
     """The table; `image` has a shell."""
-    shell = {"image": image, "resources": CPU}
+    shell = {"image": image, "resources": CPU, "restart": ONCE}
+    same_step = TerminationMessage(
+        outcome="failed",
+        rank=0,
+        global_step=70,
+        error=TerminationError(type="ValueError", message="loss is nan"),
+    )
     return [
         Case(
             "column-missing",
@@ -117,7 +143,7 @@ def cases(image: str) -> list[Case]:
         Case(
             "memory",
             {
-                "image": image,
+                **shell,
                 "resources": {"gpus": 0, "memory": "64Mi", "sharedMemory": "16Mi"},
                 "command": ["python3", "-c", "x = bytearray(256 << 20); print(len(x))"],
             },
@@ -125,6 +151,52 @@ def cases(image: str) -> list[Case]:
             "OOMKilled",
             ("64Mi",),
             137,
+        ),
+        Case(
+            "killed",
+            {**shell, "nodes": 2, "command": pair(LOSES_ITS_PEER, "sh -c 'kill -KILL $$$$'; exit $?")},
+            "Failed",
+            "Killed",
+            ("SIGKILL", "index 1"),
+            137,
+            index=1,
+        ),
+        Case(
+            "first",
+            {
+                **shell,
+                "nodes": 2,
+                "command": pair(LOSES_ITS_PEER, "echo 'ValueError: bad batch' >&2; exit 7"),
+            },
+            "Failed",
+            "UserError",
+            ("ValueError: bad batch", "index 1"),
+            7,
+            index=1,
+        ),
+        Case(
+            "cuda-memory",
+            {
+                **shell,
+                "command": ["sh", "-c", "echo 'torch.OutOfMemoryError: CUDA out of memory.' >&2; exit 1"],
+            },
+            "Failed",
+            "CudaOutOfMemory",
+            ("CUDA out of memory", "batchSize"),
+            1,
+        ),
+        Case(
+            "same-step",
+            {
+                **shell,
+                "restart": {"maxFailures": 9, "backoffSeconds": 1},
+                "command": ["sh", "-c", telling(same_step)],
+            },
+            "Failed",
+            "UserError",
+            ("ValueError: loss is nan",),
+            1,
+            attempt=2,
         ),
     ]
 
@@ -177,10 +249,22 @@ def test_a_run_that_does_not_complete_explains_itself(broken_runs: Runs, base_im
         assert word in said
     if case.phase == "Failed":
         failure = status["lastFailure"]
-        assert failure["pod"].startswith(f"{case.name}-1-0-")
+        assert failure["pod"].startswith(f"{case.name}-{case.attempt}-{case.index}-")
+        assert (failure["index"], failure["attempt"]) == (case.index, case.attempt)
+        assert [record["number"] for record in status["attempts"]] == [*range(1, case.attempt + 1)]
         assert failure["advice"]
         assert failure["node"]
         assert failure.get("exitCode") == case.exit_code or case.exit_code is None
         assert status["completionTime"]
     else:
         assert "completionTime" not in status
+
+
+def test_describe_tells_the_story(broken_runs: Runs) -> None:
+    broken_runs.wait("same-step", "Failed", seconds=180)
+    story = broken_runs.kubectl("describe", "tr", "same-step")
+    assert "attempt 1 ended: pod same-step-1-0-" in story
+    assert "Failure 1 of at most 9; attempt 2 starts in 1 s" in story
+    assert "UserError: pod same-step-2-0-" in story
+    told = story[story.index("Events:") :]
+    assert told.index(" Restarting ") < told.index(" Failed ")

@@ -115,14 +115,15 @@ TELLERS = (
 def manifest(event: Event, run: Run, now: datetime, reporter: str) -> dict[str, Any]:
     """The events.k8s.io/v1 object; its name makes a repeated post of the same news harmless.
 
-    `now` differs between events of one write, by which kubectl sorts them.
+    `now` differs between events of one write. `kubectl describe` lists events of this kind by name, so the
+    time comes before the reason.
     """
     moment = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{run.name}.{run.uid[:8]}.{event.reason.lower()}.{now.strftime('%Y%m%d%H%M%S')}",
+            "name": f"{run.name}.{run.uid[:8]}.{now.strftime('%Y%m%d%H%M%S%f')}.{event.reason.lower()}",
             "namespace": run.namespace,
         },
         "eventTime": moment,

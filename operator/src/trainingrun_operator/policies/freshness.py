@@ -24,8 +24,8 @@ def _finding(situation: Situation, scrape: Scrape) -> Finding:
         return Finding(
             "False",
             Reason.VOLUME_FULL,
-            f"the checkpoint that is due cannot be written{_where(situation)}: free space there; training goes "
-            "on meanwhile",
+            f"the checkpoint that is due cannot be written{_where(situation)}: free space there; training "
+            "goes on meanwhile",
         )
     if scrape.damaged_checkpoints and not _saved_since(scrape):
         used = f"step {scrape.resumed_step} was used" if scrape.resumed_step else "training began anew"

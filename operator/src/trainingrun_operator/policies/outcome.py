@@ -61,10 +61,10 @@ def sentence(failure: LastFailure) -> str:
         )
         if known
     ]
-    pod = f"pod {failure.pod} ({', '.join(where)}) " if failure.pod else ""
-    end = "" if failure.exit_code is None else f"ended with exit code {failure.exit_code}: "
+    end = "" if failure.exit_code is None else f" ended with exit code {failure.exit_code}"
+    pod = f"pod {failure.pod} ({', '.join(where)}){end}: " if failure.pod else ""
     advice = f". {failure.advice[:1].upper()}{failure.advice[1:]}" if failure.advice else ""
-    return f"{pod}{end}{failure.message}{advice}"
+    return f"{pod}{failure.message.rstrip('.')}{advice.rstrip('.')}"
 
 
 def _ended(
