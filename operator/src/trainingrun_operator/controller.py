@@ -168,7 +168,7 @@ class Controller:
             self._scraper.follow(key, view.run.uid)
         elif ended(outcome.status):
             self._scraper.forget(key)
-        self._wake(outcome.freed)
+        self._wake(outcome.stirred)
 
     def _forget(self, key: Key) -> None:
         self._series.forget(key)
@@ -177,6 +177,6 @@ class Controller:
             self._wake(self._reconciler.forget(uid))
 
     def _wake(self, project: Key | None) -> None:
-        """The runs of a project that became free are looked at at once."""
+        """The runs of a project are looked at at once, for one of them may go, or has other words to say."""
         for key in self._informer.members(project) if project else ():
             self.queue.add(key)

@@ -84,9 +84,16 @@ class Projects:
         others = [waiting for waiting in in_line if waiting.run.uid != first.uid]
         return Ahead(first.name, _doing(newest), holder is not None, others.index(view) + 1)
 
-    def let_go(self, view: View) -> Key | None:
-        """Takes note where a run wants its project no longer; the project, where it held it."""
-        return self.forget(view.run.uid) if claim_of(view) is None else None
+    def news(self, view: View, phase_before: str | None) -> Key | None:
+        """The project whose waiting runs have something to hear of a run after a step: it held the project
+        and wants it no longer, or its phase changed. Takes note that it wants it no longer."""
+        run = view.run
+        if claim_of(view) is None:
+            return self.forget(run.uid)
+        with self._lock:
+            holder = self._holders.get(run.project) if run.project else None
+        held = holder is not None and holder.uid == run.uid
+        return run.project if held and run.status.get("phase") != phase_before else None
 
     def forget(self, uid: str) -> Key | None:
         """Drops a run that is gone; the project, where it held it."""

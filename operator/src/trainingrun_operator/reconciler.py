@@ -52,8 +52,8 @@ class Outcome:
     status: TrainingRunStatus
     requeue_after: float | None = None
     """Seconds after which to look again although nothing may have changed."""
-    freed: Key | None = None
-    """Namespace and name of the project that the run held until now."""
+    stirred: Key | None = None
+    """Namespace and name of a project whose waiting runs should look again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,10 @@ class Reconciler:
         Raises ApiError, UnavailableError and pydantic.ValidationError (a status of another version of the
         API).
         """
-        outcome = self._step(replace(view, run=self._latest(view.run)), scrape, rivals)
-        return replace(outcome, freed=self._projects.let_go(self._known(view)))
+        view = replace(view, run=self._latest(view.run))
+        outcome = self._step(view, scrape, rivals)
+        phase_before = view.run.status.get("phase")
+        return replace(outcome, stirred=self._projects.news(self._known(view), phase_before))
 
     def _step(self, view: View, scrape: Scrape | None, rivals: Iterable[View]) -> Outcome:
         standing = Standing(run=view.run, status=_status(view.run), now=self._now())

@@ -141,18 +141,25 @@ class TestLedger:
         projects = Projects()
         a, b = member("a", RUNNING), member("b")
         assert projects.ahead(a, [b]) is None
-        assert projects.let_go(a) is None
+        assert projects.news(a, "Running") is None
         gone = member("a", status, spec={"suspend": True})
-        assert projects.let_go(gone) == (NAMESPACE, "chest")
-        assert projects.let_go(gone) is None
+        assert projects.news(gone, "Running") == (NAMESPACE, "chest")
+        assert projects.news(gone, "Running") is None
         assert projects.ahead(b, [gone]) is None
 
     def test_a_restarting_run_keeps_its_project(self) -> None:
         projects = Projects()
         assert projects.ahead(member("b", RUNNING), []) is None
-        assert projects.let_go(member("b", RESTARTING)) is None
+        assert projects.news(member("b", RESTARTING), "Pending") is None
         assert projects.ahead(member("a"), [member("b", RESTARTING)]) is not None
         assert projects.ahead(member("b", RESTARTING), [member("a")]) is None
+
+    def test_the_waiting_ones_hear_of_each_change_of_phase(self) -> None:
+        projects = Projects()
+        assert projects.ahead(member("a"), []) is None
+        assert projects.news(member("a", RUNNING), "Pending") == (NAMESPACE, "chest")
+        assert projects.news(member("a", RUNNING), "Running") is None
+        assert projects.news(member("b", RUNNING), "Pending") is None
 
     def test_who_was_resumed_queues_anew(self) -> None:
         projects = Projects()
@@ -201,14 +208,17 @@ def test_the_informer_finds_the_other_runs_of_a_project_with_their_jobs() -> Non
 )
 def test_a_waiting_run_says_for_whom_and_creates_nothing(ahead: Ahead, message: str) -> None:
     plan = decide(replace(situation(spec=SPEC), ahead=ahead))
-    assert (plan.create, plan.verify) == ((), None)
-    assert plan.requeue_after
+    assert (plan.create, plan.verify, plan.requeue_after) == ((), None, None)
     status = plan.status
     assert status is not None
     assert (status.phase, status.reason, status.message) == (Phase.PENDING, "WaitingForProject", message)
     assert status.waiting_for == "one"
     held = condition(status, ConditionType.QUOTA_RESERVED)
     assert (held.status, held.reason, held.message) == ("False", "WaitingForProject", message)
+
+
+def test_a_run_looks_again_soon_while_the_one_ahead_of_it_has_not_been_looked_at() -> None:
+    assert decide(replace(situation(spec=SPEC), ahead=Ahead("one", "Pending", False, 1))).requeue_after
 
 
 def test_who_starts_waits_for_nobody() -> None:
@@ -275,9 +285,9 @@ def test_two_workers_at_once_never_start_both() -> None:
 def test_the_end_of_the_active_run_frees_its_project_once_it_is_written() -> None:
     cluster, (a, b) = cluster_of("a", "b")
     operator = reconciler(cluster)
-    assert operator.reconcile(a, None, [b]).freed is None
+    assert operator.reconcile(a, None, [b]).stirred == (NAMESPACE, "chest")
     body = cluster.objects["TrainingRun", "a"]
     ended = View(run_from(cluster.put({**body, "status": {**body["status"], "phase": "Completed"}})))
-    assert operator.reconcile(ended, None, [b]).freed == (NAMESPACE, "chest")
+    assert operator.reconcile(ended, None, [b]).stirred == (NAMESPACE, "chest")
     assert operator.reconcile(b, None, [ended]).status.attempt == 1
     assert operator.forget("uid-b") == (NAMESPACE, "chest")

@@ -4,10 +4,9 @@ from trainingrun_api.reasons import ConditionType, Reason
 from trainingrun_operator.conditions import Finding
 from trainingrun_operator.plan import Plan, Situation, with_findings
 
-REFRESH_SECONDS = 60.0
-"""How old the message may be: nothing else tells the waiting run that the other one moves on."""
 UNDECIDED_SECONDS = 1.0
-"""The same while the run that goes first has not been looked at."""
+"""When to look again while the run that goes first has not been looked at. Later on the end of that run, or a
+change of its phase, brings the waiting ones up; the epoch in their message is as old as the last resync."""
 
 
 def project(situation: Situation) -> Plan | None:
@@ -24,7 +23,7 @@ def project(situation: Situation) -> Plan | None:
             {ConditionType.QUOTA_RESERVED: held, ConditionType.RUNNING: held},
             waiting_for=ahead.name,
         ),
-        requeue_after=REFRESH_SECONDS if ahead.holds else UNDECIDED_SECONDS,
+        requeue_after=None if ahead.holds else UNDECIDED_SECONDS,
     )
 
 
