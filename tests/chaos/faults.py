@@ -50,6 +50,8 @@ def strike(fault: Fault, scene: Scene, target: Target) -> Heal:
             _truncate_after_the_end(scene)
         case Fault.SLOW_DISK:
             _slow_down(scene, target)
+        case Fault.SUSPEND:
+            _suspend_and_resume(scene)
     return lambda: None
 
 
@@ -111,3 +113,15 @@ def _slow_down(scene: Scene, target: Target) -> None:
     target.container.limit_writes(device, SLOW_BYTES_PER_SECOND)
     time.sleep(SLOW_SECONDS)  # the fault's own length
     target.container.limit_writes(device, None)
+
+
+def _suspend_and_resume(scene: Scene) -> None:
+    def suspend(value: bool) -> None:
+        patch = json.dumps({"spec": {"suspend": value}})
+        scene.runs.kubectl("patch", names.PLURAL, scene.name, "--type=merge", "-p", patch)
+
+    suspend(True)
+    scene.runs.kubectl(
+        "wait", f"{names.PLURAL}/{scene.name}", "--for=condition=Suspended", f"--timeout={ANSWER_SECONDS}s"
+    )
+    suspend(False)

@@ -23,6 +23,8 @@ class Fault(StrEnum):
     TRUNCATED_CHECKPOINT = "truncated-checkpoint"
     """SIGKILL, and the newest checkpoint loses its second half before the next attempt reads it."""
     SLOW_DISK = "slow-disk"
+    SUSPEND = "suspend"
+    """No fault, but it must leave as little trace: spec.suspend, and resumed once no pod is left."""
 
 
 class Moment(StrEnum):
@@ -85,6 +87,7 @@ EXPECTED = {
     Fault.FULL_VOLUME: UNTOUCHED,
     Fault.TRUNCATED_CHECKPOINT: Expected(FAILURE, (Reason.KILLED,), 2),
     Fault.SLOW_DISK: UNTOUCHED,
+    Fault.SUSPEND: Expected(AttemptOutcome.SUSPENSION, (Reason.SUSPENDED,), 0),
 }
 
 
@@ -92,6 +95,8 @@ def _cases() -> Iterator[Case]:
     for fault, moment, rank in product(Fault, Moment, Rank):
         if fault is Fault.TRUNCATED_CHECKPOINT and moment is Moment.START_UP:
             continue  # no checkpoint exists yet
+        if fault is Fault.SUSPEND and rank is not Rank.FIRST:
+            continue  # it strikes all ranks
         expected = EXPECTED[fault]
         if moment is Moment.START_UP:
             expected = replace(expected, intervals=0)  # nothing was trained yet
@@ -124,5 +129,6 @@ QUICK = (
     _case(Fault.STOP, Moment.MID_EPOCH, Rank.OTHER),
     _case(Fault.DELETE_POD, Moment.VALIDATION, Rank.FIRST),
     _case(Fault.TRUNCATED_CHECKPOINT, Moment.MID_EPOCH, Rank.OTHER),
+    _case(Fault.SUSPEND, Moment.MID_EPOCH, Rank.FIRST),
 )
 """What `make test` runs."""

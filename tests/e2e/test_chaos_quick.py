@@ -1,4 +1,4 @@
-"""Five lines of the chaos table; `make chaos` runs it whole."""
+"""Lines of the chaos table; `make chaos` runs it whole."""
 
 import pytest
 

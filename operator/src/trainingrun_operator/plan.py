@@ -13,7 +13,7 @@ from trainingrun_api.status import Stopping
 from trainingrun_operator.conditions import Finding, phase_of, updated
 from trainingrun_operator.heartbeats import Pulse
 from trainingrun_operator.kueue import Workload
-from trainingrun_operator.observed import Children, Job, Pod, Run
+from trainingrun_operator.observed import Children, Job, JobState, Pod, Run
 from trainingrun_operator.scrape import Scrape
 
 Manifest = Mapping[str, Any]
@@ -125,6 +125,13 @@ class Situation(Standing):
         """The decision to end the latest attempt, where one was made."""
         found = self.status.stopping
         return found if found and found.attempt == self.attempt else None
+
+    @property
+    def active(self) -> bool:
+        """Whether the latest attempt goes on: its Job has not ended, nor have all of the Job's pods."""
+        if self.job is None or self.job.state != JobState.ACTIVE:
+            return False
+        return not self.pods or any(pod.alive for pod in self.pods)
 
     @property
     def pods_ready(self) -> int:

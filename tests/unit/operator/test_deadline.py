@@ -8,6 +8,7 @@ import pytest
 from tests.unit.operator.builders import (
     COMMAND,
     at,
+    dead_pod,
     raw_job,
     raw_pod,
     situation,
@@ -132,6 +133,12 @@ def test_the_time_that_all_attempts_ran_is_limited(before: int, limit: int, stop
         assert f"{limit} s" in found.message
     else:
         assert plan.requeue_after == 1.0
+
+
+def test_an_attempt_whose_pods_have_all_ended_has_no_deadline() -> None:
+    running = status_after(job(-60), raw_pod())
+    plan = decide(situation(job(-60), dead_pod(code=0), spec=spec(activeSeconds=1), status=running))
+    assert plan.status is None or plan.status.stopping is None
 
 
 def test_a_run_without_limits_is_not_looked_at_again_for_one() -> None:

@@ -87,6 +87,11 @@ def test_a_job_that_just_completed_is_left_to_complete() -> None:
     assert status_of(plan).phase == Phase.COMPLETED
 
 
+def test_an_attempt_whose_pods_have_all_ended_is_left_to_its_job() -> None:
+    plan = decide(situation(raw_job(), dead_pod(code=0), spec=SUSPENDED, status=RUNNING))
+    assert plan.status is None or plan.status.stopping is None
+
+
 @pytest.mark.parametrize(
     "status",
     [

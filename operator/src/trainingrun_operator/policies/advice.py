@@ -30,7 +30,8 @@ BY_REASON = {
     Reason.JOB_LOST: f"{SUSPEND}; to end it, delete the TrainingRun instead of its Job",
     Reason.STALLED: "read the logs of the silent ranks; if they were busy, raise deadlines.stallSeconds in a "
     "new run",
-    Reason.DEADLINE_EXCEEDED: "allow more time in spec.deadlines of a new run",
+    Reason.DEADLINE_EXCEEDED: "to allow as much time again, set the annotation "
+    f"{names.RETRY_ANNOTATION} of the TrainingRun to a new text",
     Reason.UNSCHEDULABLE: f"free or add nodes with what the pods request, {RETRY}",
     Reason.IMAGE_PULL: "correct spec.image or pod.imagePullSecrets in a new run",
     Reason.VOLUME_UNBOUND: f"create the claim, or make its storage available, {RETRY}",

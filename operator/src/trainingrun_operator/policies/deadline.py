@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from trainingrun_api.reasons import Phase, Reason
 from trainingrun_api.status import LastFailure
 from trainingrun_operator.conditions import PROBLEMS
-from trainingrun_operator.observed import JobState
 from trainingrun_operator.plan import Plan, Situation
 from trainingrun_operator.policies.advice import advice
 from trainingrun_operator.policies.record import ran_from
@@ -36,7 +35,7 @@ def deadline_in(situation: Situation) -> float | None:
 def startup_due(situation: Situation) -> datetime | None:
     """When all pods must run; None where they do, or did, or may not yet."""
     job = situation.job
-    if job is None or job.state != JobState.ACTIVE or job.suspended:
+    if job is None or not situation.active or job.suspended:
         return None
     if situation.started_at or situation.status.phase == Phase.RUNNING:
         return None
@@ -47,8 +46,8 @@ def startup_due(situation: Situation) -> datetime | None:
 
 def active_due(situation: Situation) -> datetime | None:
     """When the run will have had its time; None while it does not run, or has no limit."""
-    job, limit = situation.job, situation.spec.deadlines.active_seconds
-    if job is None or job.state != JobState.ACTIVE or limit is None:
+    limit = situation.spec.deadlines.active_seconds
+    if limit is None or not situation.active:
         return None
     began = ran_from(situation)
     return began + timedelta(seconds=limit - (situation.status.active_seconds or 0)) if began else None

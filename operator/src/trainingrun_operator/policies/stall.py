@@ -13,7 +13,7 @@ from trainingrun_api.status import MAX_SILENT_RANKS, LastFailure, SilentRank
 from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_operator.conditions import Finding
 from trainingrun_operator.heartbeats import Beat, suspects
-from trainingrun_operator.observed import JobState, Pod
+from trainingrun_operator.observed import Pod
 from trainingrun_operator.plan import Plan, Situation, Verify
 from trainingrun_operator.policies.advice import advice
 from trainingrun_operator.policies.stop import stop
@@ -67,8 +67,8 @@ def suspicion_in(situation: Situation) -> float | None:
 
 def _left(situation: Situation) -> float | None:
     """Seconds until a run that stays silent is stalled, below 0 after that."""
-    scrape, job = situation.scrape, situation.job
-    if job is None or job.state != JobState.ACTIVE or situation.status.phase != Phase.RUNNING:
+    scrape = situation.scrape
+    if not situation.active or situation.status.phase != Phase.RUNNING:
         return None
     if scrape is None or scrape.heartbeat_seen_at is None:
         return None

@@ -5,7 +5,6 @@ Suspension is one of the ends of an attempt, so resuming starts the next one; th
 
 from trainingrun_api.reasons import ConditionType, Reason
 from trainingrun_operator.conditions import Finding, holds
-from trainingrun_operator.observed import JobState
 from trainingrun_operator.plan import Plan, Situation, with_findings
 from trainingrun_operator.policies.stop import stop
 
@@ -25,8 +24,7 @@ RESUMED = {
 
 def suspend(situation: Situation) -> Plan | None:
     """The end of the attempt under way; one that just ended by itself is left to `finished`."""
-    job = situation.job
-    if not situation.spec.suspend or job is None or job.state != JobState.ACTIVE:
+    if not situation.spec.suspend or not situation.active:
         return None
     return stop(situation, Reason.SUSPENDED, MESSAGE)
 
