@@ -91,7 +91,7 @@ def _lost_steps(case: Case, seen: Seen) -> list[str]:
         wrong.append("the second attempt never said where it went on from")
     elif (lost := seen.struck_step - seen.resumed_step) > allowed:
         wrong.append(f"{lost} steps lost: step {seen.struck_step} to {seen.resumed_step}, {allowed} allowed")
-    said = seen.status["attempts"][0].get("lostSteps") or 0
+    said = max((record.get("lostSteps") or 0 for record in seen.status.get("attempts", [])), default=0)
     if said > allowed:
         wrong.append(f"the status says {said} steps lost, {allowed} allowed")
     return wrong

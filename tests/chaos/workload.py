@@ -22,7 +22,7 @@ SAVE_STEPS = 6
 """Optimizer steps between two checkpoints."""
 MID_EPOCH_STEP = STEPS_AN_EPOCH + SAVE_STEPS + SAVE_STEPS // 2
 """In the second epoch, half-way from one checkpoint to the next."""
-STALL_SECONDS = 15
+STALL_SECONDS = 30
 STARTUP_SECONDS = 120
 NODE_LOST_SECONDS = 10
 SETTLED_SECONDS = 600
