@@ -42,6 +42,8 @@ class Call:
     """Plural, with the subresource after a slash; empty for what lies in no namespace."""
     name: str
     """Name of the object; empty for lists and watches."""
+    agent: str
+    """Who asks, in the client's own words."""
     write: int
     """Its number among the writes, from 1; 0 for a read."""
 
@@ -206,8 +208,8 @@ class FaultProxy:
         resource, name = _target(request.path)
         if request.method == "POST":
             name = json.loads(body)["metadata"].get("name", "")
-        number = self._counted if is_write else 0
-        return Call(request.method, request.path, dict(request.query), resource, name, number)
+        agent, number = request.headers.get("User-Agent", ""), self._counted if is_write else 0
+        return Call(request.method, request.path, dict(request.query), resource, name, agent, number)
 
 
 def _target(path: str) -> tuple[str, str]:

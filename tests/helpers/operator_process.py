@@ -11,6 +11,8 @@ import signal
 import socket
 import sys
 import threading
+import urllib.error
+import urllib.request
 from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
@@ -59,9 +61,13 @@ class Operator:
             return self._wait(self._process)
 
     def keep_alive(self) -> None:
-        """Starts it where it is dead, as Kubernetes would do."""
+        """Starts it where it is dead, and anew where its liveness probe fails, as Kubernetes would do."""
         with self._lock:
             if self._process is None or not self._process.is_alive():
+                self._start()
+            elif self._ill():
+                self._process.kill()
+                self._wait(self._process)
                 self._start()
 
     def end(self) -> None:
@@ -76,13 +82,23 @@ class Operator:
         self._process.start()
         self.starts += 1
 
+    def _ill(self) -> bool:
+        """Whether the probe fails; one that is not served yet says nothing."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/healthz", timeout=10):
+                return False
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+
     def _wait(self, process: ForkServerProcess) -> int:
         process.join(30)
         assert process.exitcode is not None, "still alive after 30 s"
         return process.exitcode
 
 
-def operator_for(namespace: str, kubeconfig: Path, log: Path) -> Operator:
+def operator_for(namespace: str, kubeconfig: Path, log: Path, resync_seconds: int = 5) -> Operator:
     """An operator for one namespace, not yet started."""
     metrics_port, health_port = free_port(), free_port()
     settings = {
@@ -93,7 +109,7 @@ def operator_for(namespace: str, kubeconfig: Path, log: Path) -> Operator:
         "LOG_FORMAT": "text",
         "LOG_LEVEL": "DEBUG",
         "PROGRESS_SECONDS": "2",
-        "RESYNC_SECONDS": "5",
+        "RESYNC_SECONDS": str(resync_seconds),
     }
     environ = {**os.environ, "KUBECONFIG": str(kubeconfig)}
     environ |= {PREFIX + name: value for name, value in settings.items()}

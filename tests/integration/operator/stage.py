@@ -23,6 +23,7 @@ Object = dict[str, Any]
 
 ENDED = ("Completed", "Failed")
 QUIET_SECONDS = 1.0
+RESYNC_SECONDS = 1
 WATCHES = 3
 """An operator at work watches runs, Jobs and pods."""
 
@@ -84,25 +85,30 @@ class Stage:
     api: Api
     kubeconfig: Path
     folder: Path
-    operators: int = 1
-    """How many work at the same time."""
 
     def play(
-        self, name: str, story: Story, disturb: Disturbance = undisturbed, seconds: float = 120
+        self,
+        name: str,
+        story: Story,
+        disturb: Disturbance = undisturbed,
+        operators: int = 1,
+        seconds: float = 180,
     ) -> Played:
-        """Raises TimeoutError that tells the last status."""
+        """`operators` work at the same time. Raises TimeoutError that tells the last status."""
         with FaultProxy(self.kubeconfig) as proxy:
             kubeconfig = proxy.write_kubeconfig(self.folder / f"{name}.kubeconfig")
             log = self.folder / f"{name}.log"
-            operators = [operator_for(self.api.namespace, kubeconfig, log) for _ in range(self.operators)]
-            proxy.rule = disturb(operators[0])
+            processes = [
+                operator_for(self.api.namespace, kubeconfig, log, RESYNC_SECONDS) for _ in range(operators)
+            ]
+            proxy.rule = disturb(processes[0])
             try:
-                status = self._until_ended(proxy, operators, name, story, seconds)
+                status = self._until_ended(proxy, processes, name, story, seconds)
             finally:
-                for operator in operators:
-                    operator.end()
+                for process in processes:
+                    process.end()
             writes = tuple(proxy.writes)
-        return Played(_ending(name, status, writes), writes, sum(operator.starts for operator in operators))
+        return Played(_ending(name, status, writes), writes, sum(process.starts for process in processes))
 
     def _until_ended(
         self, proxy: FaultProxy, operators: Sequence[Operator], name: str, story: Story, seconds: float
