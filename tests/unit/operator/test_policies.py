@@ -1,6 +1,7 @@
 """The decision about a run, state by state."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.unit.operator.builders import (
 )
 from trainingrun_api import TrainingRunStatus
 from trainingrun_api.reasons import ConditionType, Phase, Reason
-from trainingrun_api.status import Best, Checkpoint, Metric
+from trainingrun_api.status import Best, Checkpoint, LastFailure, Metric
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_operator.decide import decide
 from trainingrun_operator.errors import InvalidError, NameTakenError, RefusedError
@@ -34,6 +35,7 @@ from trainingrun_operator.scrape import Scrape
 PAIR = {**COMMAND, "nodes": 2}
 ONCE = {"restart": {"maxFailures": 0}}
 """A run that gets one attempt."""
+EVICTION = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
 
 
 class TestStart:
@@ -312,6 +314,42 @@ class TestFinished:
     def test_the_pods_last_words_are_waited_for(self, state: str) -> None:
         plan = decide(situation(raw_job(state, ended=-1), raw_pod()))
         assert (plan.status, plan.requeue_after) == (None, 1.0)
+
+    @pytest.mark.parametrize(
+        ("pods", "noted", "told"),
+        [
+            ((dead_pod(0, 143), dead_pod(1, 7)), False, True),
+            ((raw_pod(0), dead_pod(1, 7)), False, False),
+            ((dead_pod(0, 0),), False, False),
+            ((), False, False),
+            ((), True, True),
+            ((raw_pod(0),), True, False),
+        ],
+    )
+    def test_a_failure_is_told_by_all_pods_that_are_left_or_was_noted(
+        self, pods: tuple[dict[str, object], ...], noted: bool, told: bool
+    ) -> None:
+        known = LastFailure(attempt=1, reason=Reason.POD_DELETED, pod="chest-1-1-x") if noted else None
+        before = started().model_copy(update={"last_failure": known})
+        plan = decide(situation(raw_job("Failed", ended=-1), *pods, spec=PAIR, status=before))
+        assert (plan.status is not None) == told
+
+    @pytest.mark.parametrize(
+        ("pod", "message", "phase"),
+        [
+            ({"meta": {"deletionTimestamp": at(-5), "deletionGracePeriodSeconds": 30}}, "", Phase.PENDING),
+            ({"conditions": [EVICTION]}, "", Phase.PENDING),
+            ({"conditions": [EVICTION]}, '{"outcome":"interrupted"}', Phase.PENDING),
+            ({"conditions": [EVICTION]}, '{"outcome":"completed"}', Phase.COMPLETED),
+            ({}, "", Phase.COMPLETED),
+            ({"meta": {"deletionTimestamp": at(25), "deletionGracePeriodSeconds": 30}}, "", Phase.COMPLETED),
+        ],
+    )
+    def test_exit_code_0_of_a_pod_that_was_told_to_go_is_no_success(
+        self, pod: dict[str, Any], message: str, phase: Phase
+    ) -> None:
+        status = status_after(raw_job("Complete"), dead_pod(0, 0, message, **pod))
+        assert status.phase == phase
 
     @pytest.mark.parametrize(("state", "phase"), [("Complete", Phase.COMPLETED), ("Failed", Phase.FAILED)])
     def test_they_are_not_waited_for_for_ever(self, state: str, phase: Phase) -> None:

@@ -41,10 +41,18 @@ def finished(situation: Situation) -> Plan | None:
 
 
 def _told(situation: Situation, job: Job) -> bool:
-    """Whether the pods that matter are known to have ended."""
+    """Whether nothing more is to be heard: all pods are known to have ended, those that matter among them.
+
+    A pod that was deleted has vanished, but its failure was noted when it was on its way out.
+    """
+    if any(pod.alive for pod in situation.pods):
+        return False
+    noted = situation.status.last_failure
+    if noted and noted.attempt == job.attempt:
+        return True
     if job.state == JobState.COMPLETE:
-        return any(pod.index == 0 and pod.exit for pod in situation.pods)
-    return any(pod.disruption or (pod.exit and pod.exit.code != names.EXIT_DONE) for pod in situation.pods)
+        return any(pod.index == 0 for pod in situation.pods)
+    return any(pod.phase == "Failed" for pod in situation.pods)
 
 
 def _broken_off(situation: Situation, job: Job) -> LastFailure | None:
