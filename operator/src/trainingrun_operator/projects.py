@@ -37,12 +37,8 @@ def claim_of(view: View) -> Claim | None:
         return Claim.UNDER_WAY
     if run.spec.get("suspend"):
         return None
-    left = record.get("outcome") == AttemptOutcome.SUSPENSION or _says(
-        status, ConditionType.SUSPENDED, "True"
-    )
-    if attempt is None or left or _says(status, ConditionType.QUOTA_RESERVED, "False", _WAITS):
-        return Claim.WAITING
-    return Claim.RESTARTING
+    left = record.get("outcome") == AttemptOutcome.SUSPENSION or _held_back(status)
+    return Claim.WAITING if attempt is None or left else Claim.RESTARTING
 
 
 def line(views: Iterable[View]) -> list[View]:
@@ -104,12 +100,11 @@ class Projects:
             return held
 
 
-_WAITS = Reason.WAITING_FOR_PROJECT
-
-
-def _says(status: Mapping[str, Any], kind: ConditionType, value: str, reason: Reason | None = None) -> bool:
+def _held_back(status: Mapping[str, Any]) -> bool:
+    """Whether it gave its project up between two attempts: suspended then, or waiting since."""
     return any(
-        condition["type"] == kind and condition["status"] == value and reason in (None, condition["reason"])
+        condition["type"] == ConditionType.QUOTA_RESERVED
+        and condition["reason"] in (Reason.SUSPENDED, Reason.WAITING_FOR_PROJECT)
         for condition in status.get("conditions") or ()
     )
 

@@ -35,7 +35,7 @@ ATTEMPT_1_RECORD = {"number": 1, "outcome": "Failure", "reason": "UserError"}
 SUSPENDED_RECORD = {"number": 1, "outcome": "Suspension", "reason": "Suspended"}
 
 
-def says(kind: str, status: str, reason: str = "X") -> dict[str, Any]:
+def says(kind: str, status: str, reason: str) -> dict[str, Any]:
     return {"type": kind, "status": status, "reason": reason, "lastTransitionTime": at(0)}
 
 
@@ -43,7 +43,7 @@ RUNNING = {"phase": "Running", "attempt": 1, "columns": {"epoch": "3/50"}}
 RESTARTING = {"phase": "Pending", "attempt": 1, "attempts": [ATTEMPT_1_RECORD]}
 SUSPENDED = {"phase": "Pending", "attempt": 1, "attempts": [SUSPENDED_RECORD]}
 HELD_BACK = {**RESTARTING, "conditions": [says("QuotaReserved", "False", "WaitingForProject")]}
-LEFT_BETWEEN = {**RESTARTING, "conditions": [says("Suspended", "True")]}
+LEFT_BETWEEN = {**RESTARTING, "conditions": [says("QuotaReserved", "False", "Suspended")]}
 OVER = {"phase": "Completed", "attempt": 1}
 
 

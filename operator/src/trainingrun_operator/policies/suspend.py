@@ -32,7 +32,9 @@ def suspend(situation: Situation) -> Plan | None:
 def suspended(situation: Situation) -> Plan | None:
     """A gate: holds the next attempt back while the run is suspended, and says so when it no longer is."""
     if situation.spec.suspend and not situation.earlier_pods:
-        return Plan(why=MESSAGE, status=with_findings(situation, SUSPENDED, next_attempt_time=None))
+        return Plan(
+            why=MESSAGE, status=with_findings(situation, SUSPENDED, next_attempt_time=None, waiting_for=None)
+        )
     if not situation.spec.suspend and holds(situation.status, ConditionType.SUSPENDED):
         return Plan(
             why="spec.suspend is false again", status=with_findings(situation, RESUMED), requeue_after=0.0
