@@ -24,7 +24,7 @@ from trainingrun_api.reasons import Phase
 from trainingrun_operator import health, logs
 from trainingrun_operator.cluster import RUNS, ApiCluster, connect
 from trainingrun_operator.conditions import ended
-from trainingrun_operator.errors import OperatorError
+from trainingrun_operator.errors import OperatorError, UnavailableError
 from trainingrun_operator.informer import Informer
 from trainingrun_operator.metrics import OperatorMetrics, RunSeries
 from trainingrun_operator.observed import Key, View
@@ -103,11 +103,17 @@ class Controller:
         """Returns once the API server serves TrainingRuns.
 
         kopf looks once which kinds there are: what it does not find then, it never watches. A definition
-        that was applied a moment ago, together with the operator, may take a moment to be served.
+        that was applied a moment ago, together with the operator, may take a moment to be served. Nor is the
+        absence of the API server a reason to end: each restart would be punished with a longer pause.
         """
         loop = asyncio.get_running_loop()
-        while not await loop.run_in_executor(self._pool, self._cluster.serves, RUNS):
-            log.info("waiting for the definition of %s", names.CRD_NAME)
+        while True:
+            try:
+                if await loop.run_in_executor(self._pool, self._cluster.serves, RUNS):
+                    return
+                log.info("waiting for the definition of %s", names.CRD_NAME)
+            except UnavailableError as error:
+                log.warning("waiting for the API server: %s", error)
             await asyncio.sleep(DEFINITION_POLL_SECONDS)
 
     def problems(self) -> list[str]:

@@ -19,6 +19,9 @@ RUNS = (names.GROUP, names.VERSION, names.PLURAL)
 JOBS = ("batch", "v1", "jobs")
 PODS = ("", "v1", "pods")
 
+OUTAGE_BACKOFFS = (1, 1, 2, 3) + (5,) * 120
+"""Seconds between tries while the API server is away: the watch is back within moments of its return. After
+ten minutes the process ends, which Kubernetes then takes for a new trouble and starts it again at once."""
 POD_NEWS_SECONDS = 0.1
 """The pods of a gang move together: their news is gathered for so long and looked at once."""
 
@@ -57,6 +60,7 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.watching.connect_timeout = 10
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 60
+    settings.networking.error_backoffs = OUTAGE_BACKOFFS
     settings.watching.chunk_size = 500
     settings.watching.label_selectors[JOBS] = names.RUN_LABEL
     settings.watching.label_selectors[PODS] = names.RUN_LABEL

@@ -31,7 +31,7 @@ class Backoff:
     """Pause after the n-th failure in a row: first * 2^(n-1), at most `longest` seconds."""
 
     first: float = 0.5
-    longest: float = 60.0
+    longest: float = 20.0
 
     def seconds(self, failures: int) -> float:
         """The pause after so many failures, at least one."""
