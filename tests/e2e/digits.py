@@ -1,6 +1,5 @@
 """The digits example as the end-to-end tests run it, and a user who watches it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,17 +28,3 @@ class Finished:
 def apply_digits(runs: Runs) -> None:
     """`kubectl apply -f examples/digits-classification.yaml`."""
     runs.kubectl("apply", "-f", str(EXAMPLE))
-
-
-def comparable(status: dict[str, Any]) -> dict[str, Any]:
-    """A final status without what two equal runs may differ in: times, speeds, uids and pod names."""
-    status = json.loads(json.dumps(status))
-    for field in ("startTime", "completionTime", "runDirectory"):
-        assert status.pop(field)
-    for condition in status["conditions"]:
-        condition.pop("lastTransitionTime")
-    for field in ("samplesPerSecond", "lastHeartbeatTime"):
-        status["progress"].pop(field, None)
-    for field in ("time", "path"):
-        status["checkpoint"].pop(field, None)
-    return dict(status)

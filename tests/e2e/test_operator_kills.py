@@ -11,8 +11,9 @@ import pytest
 
 from tests.cluster.api import Cluster
 from tests.demo import install
-from tests.e2e.digits import DATA_CLAIM, DIGITS, OPERATOR_SELECTOR, Finished, apply_digits, comparable
+from tests.e2e.digits import DATA_CLAIM, DIGITS, OPERATOR_SELECTOR, Finished, apply_digits
 from tests.helpers.audit import AuditMark
+from tests.helpers.endings import comparable
 from tests.helpers.runs import Runs
 
 pytestmark = [pytest.mark.cluster, pytest.mark.e2e]
@@ -76,7 +77,7 @@ def test_twenty_kills_change_nothing(runs: Runs, digits: Finished, digits_folder
             rounds += 1
             apply_digits(runs)
             status = runs.wait(DIGITS, "Completed", "Failed", seconds=900)
-            assert comparable(status) == comparable(digits.status)
+            assert comparable(status, DIGITS) == comparable(digits.status, DIGITS)
             shape = {kind: len(objects) for kind, objects in runs.children(DIGITS).items()}
             assert shape == {"jobs": 1, "pods": 2, "services": 1, "persistentvolumeclaims": 1}
             runs.kubectl("delete", "trainingrun", DIGITS, "--cascade=foreground", "--timeout=90s")

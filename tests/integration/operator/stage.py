@@ -5,7 +5,6 @@ would do.
 """
 
 import json
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.helpers.endings import comparable, plain
 from tests.helpers.fault_proxy import Answered, FaultProxy, Rule, no_fault
 from tests.helpers.operator_process import Operator, operator_for
 from tests.helpers.played_nodes import NODE_SELECTOR, Api, Deed, PlayedRun
@@ -53,7 +53,6 @@ class Ending:
     """How a story ended, in words that two equal runs have in common."""
 
     status: Object
-    """Without times and generated names."""
     created: Counter[str]
     """How often each object was created; Events apart, which are news and may get lost."""
     deleted: frozenset[str]
@@ -133,32 +132,12 @@ class Stage:
 
 def _ending(name: str, status: Object, writes: Iterable[Answered]) -> Ending:
     done = [
-        (write.call.method, f"{write.call.resource} {_plain(name, write.call.name)}")
+        (write.call.method, f"{write.call.resource} {plain(write.call.name, name)}")
         for write in writes
         if write.status < 300 and write.call.resource != "events"
     ]
     return Ending(
-        json.loads(_plain(name, json.dumps(_timeless(status)))),
+        comparable(status, name),
         Counter(target for method, target in done if method == "POST"),
         frozenset(target for method, target in done if method == "DELETE"),
     )
-
-
-def _timeless(value: Any) -> Any:
-    """A status without times and what is reckoned from them."""
-    if isinstance(value, list):
-        return [_timeless(item) for item in value]
-    if isinstance(value, dict):
-        passing = ("Time", "Seconds")
-        return {
-            key: _timeless(item)
-            for key, item in value.items()
-            if not key.endswith(passing) and key not in ("goodput", "runDirectory")
-        }
-    return value
-
-
-def _plain(name: str, text: str) -> str:
-    """A text without what differs between equal runs: the run's name and the random ends of pod names."""
-    text = re.sub(rf"\b{name}-(\d+)-(\d+)-[a-z0-9]{{5}}\b", r"run-\1-\2-xxxxx", text)
-    return re.sub(rf"\b{name}\b", "run", text)
