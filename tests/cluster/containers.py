@@ -18,7 +18,7 @@ OnNode = Callable[..., list[str]]
 
 CGROUPS = "/sys/fs/cgroup"
 PRESSURE_MEBIBYTES = 96
-"""What is allocated in a container without memory: less than its victim frees by dying."""
+"""What is allocated in a container without memory: less than a training process frees by dying."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,14 @@ class Container:
             if self._is_unified(group)
             else ("memory.limit_in_bytes", "memory.usage_in_bytes")
         )
+        squeeze = (
+            "echo $$ > cgroup.procs; "
+            f"head -c {PRESSURE_MEBIBYTES}M /dev/zero | tail -c {PRESSURE_MEBIBYTES}M > /dev/null"
+        )
         script = (
             f"echo 1000 > /proc/{victim}/oom_score_adj && cd {group} && "
             "{ [ ! -e memory.force_empty ] || echo 0 > memory.force_empty; } && "
-            f"echo $(($(cat {used}) + {2**20})) > {limit} && echo $$ > cgroup.procs && "
-            f"head -c {PRESSURE_MEBIBYTES}M /dev/zero | tail -c {PRESSURE_MEBIBYTES}M > /dev/null"
+            f"echo $(($(cat {used}) + {2**20})) > {limit} && {{ sh -c '{squeeze}' || true; }}"
         )
         run(self.on_node("sh", "-c", script))
 

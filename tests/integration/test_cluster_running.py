@@ -1,6 +1,8 @@
 """The promises of the running cluster that everything above it stands on, kills and revivals included."""
 
 import json
+import signal
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,9 @@ import pytest
 
 from tests.cluster import Cluster, ClusterError, images
 from tests.cluster.api import GPU_RESOURCE, GPUS_PER_NODE
+from tests.cluster.bare import disks
+from tests.cluster.claims import ensure_claim
+from tests.cluster.containers import block_device
 from tests.cluster.objects import claim
 from tests.cluster.shell import wait_until
 
@@ -187,6 +192,72 @@ def test_a_killed_container_reports_sigkill_and_restarts(playground: Playground)
 
     wait_until("the restart after exit code 137", restarted, seconds=SECONDS)
     playground.kubectl("delete", "pod", "victim")
+
+
+def test_the_kernel_kills_the_chosen_process_for_memory(playground: Playground) -> None:
+    playground.create(playground.pod("greedy", restartPolicy="Never"))
+    playground.wait_ready("greedy")
+    container = playground.cluster.container(playground.namespace, "greedy")
+    container.exhaust_memory(container.main)
+    reason = "--output=jsonpath={.status.containerStatuses[0].state.terminated.reason}"
+    wait_until(
+        "the end for memory",
+        lambda: playground.kubectl("get", "pod", "greedy", reason) == "OOMKilled",
+        seconds=SECONDS,
+    )
+    playground.kubectl("delete", "pod", "greedy")
+
+
+def test_a_process_is_stopped_and_goes_on(playground: Playground) -> None:
+    container = playground.cluster.container(playground.namespace, "second")
+    (server,) = (process for process in container.processes() if process.pid == container.main)
+    assert server.environment["HOSTNAME"] == "second"
+
+    def state() -> str:
+        status = playground.run("second", "cat", "/proc/1/status")
+        return next(line for line in status.splitlines() if line.startswith("State:")).split()[1]
+
+    container.signal(signal.SIGSTOP, server.pid)
+    assert state() == "T"
+    container.signal(signal.SIGCONT)
+    wait_until("it to go on", lambda: state() == "S", seconds=SECONDS)
+
+
+def test_a_disk_is_slow_until_it_is_not(playground: Playground) -> None:
+    container = playground.cluster.container(playground.namespace, "second")
+    device = block_device(playground.cluster.volume_folder(playground.namespace, "shared"))
+    write = ("dd", "if=/dev/zero", "of=/shared/slow", "bs=1M", "count=4", "conv=fsync")
+
+    def seconds() -> float:
+        started = time.monotonic()
+        playground.run("second", *write)
+        return time.monotonic() - started
+
+    container.limit_writes(device, 2**20)
+    try:
+        assert seconds() > 3, "4 MiB at 1 MiB a second"
+    finally:
+        container.limit_writes(device, None)
+    wait_until("the disk to be quick again", lambda: seconds() < 3, seconds=SECONDS)
+
+
+def test_a_limited_volume_runs_full_and_is_freed(playground: Playground) -> None:
+    cluster, namespace = playground.cluster, playground.namespace
+    folder = ensure_claim(cluster, namespace, "small", "1Gi")
+    cluster.limit_volume(namespace, "small", 32)
+    try:
+        volume = {"name": "shared", "persistentVolumeClaim": {"claimName": "small"}}
+        playground.create(playground.pod("writer", volumes=[volume]))
+        playground.wait_ready("writer")
+        write = ("sh", "-c", "head -c 1M /dev/zero > /shared/file")
+        disks.fill(folder)
+        with pytest.raises(ClusterError, match="No space left on device"):
+            playground.run("writer", *write)
+        disks.free(folder)
+        playground.run("writer", *write)
+        playground.kubectl("delete", "pod", "writer")
+    finally:
+        cluster.unlimit_volume(namespace, "small")
 
 
 def test_up_leaves_a_healthy_cluster_alone(playground: Playground) -> None:
