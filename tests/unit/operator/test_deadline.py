@@ -21,7 +21,7 @@ from trainingrun_api import TrainingRunStatus
 from trainingrun_api.reasons import AttemptOutcome, Phase, Reason
 from trainingrun_api.status import Stopping
 from trainingrun_operator.decide import decide
-from trainingrun_operator.policies.outcomes import BY_REASON
+from trainingrun_operator.policies.cost import BY_REASON
 
 NO_GPU = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
 NO_CLAIM = 'persistentvolumeclaim "data" not found'

@@ -12,8 +12,8 @@ from trainingrun_api.termination import TerminationError, TerminationMessage
 from trainingrun_operator.observed import job_from, pod_from
 from trainingrun_operator.policies.advice import advice
 from trainingrun_operator.policies.cause import cause, error_line
+from trainingrun_operator.policies.cost import BY_REASON
 from trainingrun_operator.policies.diagnosis import diagnose
-from trainingrun_operator.policies.outcomes import BY_REASON
 
 SPEC = TrainingRunSpec.model_validate({**COMMAND, "nodes": 3, "resources": {"gpus": 4, "memory": "64Mi"}})
 REST = [dead_pod(index, 0) for index in range(3)]

@@ -13,8 +13,8 @@ from trainingrun_api.status import AttemptRecord, LastFailure, Restarts
 from trainingrun_operator.conditions import Finding
 from trainingrun_operator.plan import Plan, Situation, with_findings
 from trainingrun_operator.policies.budget import backoff, charged, fruitless, refilled
+from trainingrun_operator.policies.cost import CHARGED, repeats
 from trainingrun_operator.policies.outcome import failed, sentence
-from trainingrun_operator.policies.outcomes import CHARGED, repeats
 from trainingrun_operator.policies.quota import released
 from trainingrun_operator.policies.record import record_of, with_record
 from trainingrun_operator.policies.start import first_record

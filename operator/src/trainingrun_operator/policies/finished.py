@@ -11,10 +11,10 @@ from trainingrun_api.termination import TerminationMessage
 from trainingrun_operator.observed import Job, JobState
 from trainingrun_operator.plan import Plan, Situation
 from trainingrun_operator.policies.conclude import conclude
+from trainingrun_operator.policies.cost import outcome_of
 from trainingrun_operator.policies.diagnosis import diagnose, first_failure
 from trainingrun_operator.policies.last_words import last_message, last_words
 from trainingrun_operator.policies.outcome import completed
-from trainingrun_operator.policies.outcomes import outcome_of
 from trainingrun_operator.times import seconds_between
 
 LAST_WORDS_SECONDS = 5.0

@@ -11,8 +11,8 @@ from trainingrun_api.reasons import ConditionType, Reason
 from trainingrun_api.status import LastFailure
 from trainingrun_operator.plan import Plan, Situation, Verify
 from trainingrun_operator.policies.conclude import conclude
+from trainingrun_operator.policies.cost import outcome_of
 from trainingrun_operator.policies.last_words import last_words
-from trainingrun_operator.policies.outcomes import outcome_of
 from trainingrun_operator.policies.start import FIRST_ATTEMPT
 from trainingrun_operator.policies.stop import stop
 from trainingrun_operator.times import seconds_between

@@ -8,9 +8,9 @@ from trainingrun_api.reasons import Reason
 from trainingrun_api.status import LastFailure, Stopping
 from trainingrun_operator.plan import Deletion, Plan, Situation
 from trainingrun_operator.policies.conclude import conclude
+from trainingrun_operator.policies.cost import outcome_of
 from trainingrun_operator.policies.gone import farewell
 from trainingrun_operator.policies.last_words import last_words
-from trainingrun_operator.policies.outcomes import outcome_of
 
 STALLED_GRACE_SECONDS = 5
 """What stands still writes no checkpoint."""

@@ -4,7 +4,7 @@ import pytest
 
 from trainingrun_api.reasons import AttemptOutcome, Reason
 from trainingrun_api.status import AttemptRecord, LastFailure
-from trainingrun_operator.policies.outcomes import BY_REASON, outcome_of, repeats
+from trainingrun_operator.policies.cost import BY_REASON, outcome_of, repeats
 
 FAILURE, STALL, DISRUPTION = AttemptOutcome.FAILURE, AttemptOutcome.STALL, AttemptOutcome.DISRUPTION
 FATAL, SUSPENSION = AttemptOutcome.FATAL, AttemptOutcome.SUSPENSION
