@@ -39,7 +39,6 @@ class Scrape:
     best_epoch: int | None = None
     checkpoint_step: int | None = None
     checkpoint_time: float | None = None
-    checkpoint_failures: int | None = None
     checkpoint_blocked: bool = False
     resumed_step: int | None = None
     """Step of the checkpoint that the attempt went on from, 0 for a fresh start."""
@@ -121,7 +120,6 @@ def parse(page: str, at: datetime, attempt: int = 1) -> Scrape:
         best_epoch=_whole(values.get(telemetry.BEST_EPOCH)),
         checkpoint_step=_whole(values.get(telemetry.LAST_CHECKPOINT_STEP)),
         checkpoint_time=values.get(telemetry.LAST_CHECKPOINT_TIMESTAMP),
-        checkpoint_failures=_whole(values.get(f"{telemetry.CHECKPOINT_FAILURES}_total")),
         checkpoint_blocked=values.get(telemetry.CHECKPOINT_BLOCKED) == 1,
         resumed_step=_whole(values.get(telemetry.RESUMED_STEP)),
         resume_exact=None if exact is None else exact == 1,
