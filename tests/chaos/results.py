@@ -7,6 +7,9 @@ from typing import Any
 
 import torch
 
+CHECKPOINTS = ("checkpoints/best_model.pt", "checkpoints/best.ckpt", "checkpoints/last.ckpt")
+RECORDS = ("metrics.json", "results.json")
+FILES = (*CHECKPOINTS, *RECORDS)
 TIMES = {"time", "seconds", "samples_per_second", "training_time", "run_id"}
 """What two equal runs may differ in."""
 PARTS = ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_step")
@@ -15,12 +18,14 @@ PARTS = ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_ste
 
 def differences(reference: Path, directory: Path) -> list[str]:
     """What a run's directory has otherwise than the reference's; each a short sentence."""
+    if missing := [name for name in FILES if not (directory / name).exists()]:
+        return [f"{name} is missing" for name in missing]
     return [*_in_checkpoints(reference, directory), *_in_records(reference, directory)]
 
 
 def _in_checkpoints(reference: Path, directory: Path) -> Iterator[str]:
-    for name in ("best_model.pt", "best.ckpt", "last.ckpt"):
-        one, other = (_load(folder / "checkpoints" / name) for folder in (reference, directory))
+    for name in CHECKPOINTS:
+        one, other = (_load(folder / name) for folder in (reference, directory))
         if name.endswith(".ckpt"):
             one, other = ({part: found.get(part) for part in PARTS} for found in (one, other))
         unequal = list(_unequal(one, other, ""))
@@ -48,7 +53,7 @@ def _unequal(one: Any, other: Any, place: str) -> Iterator[str]:
 
 
 def _in_records(reference: Path, directory: Path) -> Iterator[str]:
-    for name in ("metrics.json", "results.json"):
+    for name in RECORDS:
         one, other = (
             _without_times(json.loads((folder / name).read_text())) for folder in (reference, directory)
         )

@@ -54,9 +54,10 @@ class Runner:
     def reference(self) -> Path:
         """The directory of a run that nothing happened to. Raises ClusterError."""
         with self._scene(REFERENCE) as scene:
-            seen = self._follow(scene, time.monotonic())
+            seen = Seen()
+            self._follow(scene, seen, time.monotonic())
             if seen.status.get("phase") != Phase.COMPLETED or len(seen.status.get("attempts", [])) > 1:
-                self._keep_evidence(scene, seen)
+                self._keep_evidence(scene, seen, [])
                 raise ClusterError(f"the undisturbed run failed: {json.dumps(seen.status, indent=1)}")
             return scene.folder
 
@@ -65,35 +66,35 @@ class Runner:
         reference = self.reference
         started = time.monotonic()
         rank = 0 if case.rank is Rank.FIRST else self._shape.last_rank
-        seen = Seen()
-        with self._scene(case.name, limited=case.fault is Fault.FULL_VOLUME) as scene:
-            try:
-                seen = self._strike_and_follow(scene, case, rank)
-                if seen.status.get("phase") == Phase.COMPLETED:
-                    seen.differences = differences(reference, scene.folder)
-                wrong = judge(case, rank, seen)
-            except (NeverCameError, ClusterError) as error:
-                wrong = [str(error)]
-            self._keep_evidence(scene, seen, wrong)
+        seen, wrong = Seen(), []
+        try:
+            with self._scene(case.name, limited=case.fault is Fault.FULL_VOLUME) as scene:
+                try:
+                    self._strike_and_follow(scene, case, rank, seen)
+                    if seen.status.get("phase") == Phase.COMPLETED:
+                        seen.differences = differences(reference, scene.folder)
+                    wrong = judge(case, rank, seen)
+                finally:
+                    self._keep_evidence(scene, seen, wrong)
+        except (NeverCameError, ClusterError) as error:
+            wrong = [str(error)]
         return Result(case, seen, wrong, time.monotonic() - started)
 
-    def _strike_and_follow(self, scene: Scene, case: Case, rank: int) -> Seen:
+    def _strike_and_follow(self, scene: Scene, case: Case, rank: int, seen: Seen) -> None:
         if case.fault in faults.NODE_FAULTS:
             node = moments.reach(scene, Moment.START_UP, rank).target.node
             faults.keep_operator_off(node, Runs(scene.cluster, install.NAMESPACE))
         aim = moments.reach(scene, case.moment, rank)
+        seen.struck, seen.struck_step = f"{aim.state.phase} at step {aim.state.step}", aim.state.step
         struck = time.monotonic()
         heal = faults.strike(case.fault, scene, aim.target)
         try:
-            seen = self._follow(scene, struck)
+            self._follow(scene, seen, struck)
         finally:
             heal()
-        seen.struck, seen.struck_step = f"{aim.state.phase} at step {aim.state.step}", aim.state.step
-        return seen
 
-    def _follow(self, scene: Scene, since: float) -> Seen:
+    def _follow(self, scene: Scene, seen: Seen, since: float) -> None:
         """The run to its end, and when what of its second attempt was seen."""
-        seen = Seen()
         deadline = time.monotonic() + workload.SETTLED_SECONDS
         while time.monotonic() < deadline:
             seen.status = self._reader.status(scene.name) or seen.status
@@ -103,9 +104,9 @@ class Runner:
             if seen.status.get("attempt", 1) > 1 and seen.first_step_seconds is None:
                 self._look_for_first_step(scene, seen, since)
             if seen.status.get("phase") in ENDED:
-                return seen
+                return
             time.sleep(LOOK_SECONDS)
-        raise NeverCameError(f"the end of {scene.name}; its status is {json.dumps(seen.status, indent=1)}")
+        raise NeverCameError(f"the end of {scene.name} did not come; its status is {json.dumps(seen.status)}")
 
     def _look_for_first_step(self, scene: Scene, seen: Seen, since: float) -> None:
         pod = scene.pods(seen.status["attempt"]).get(0)
@@ -138,7 +139,7 @@ class Runner:
             if limited:
                 cluster.unlimit_volume(namespace, claim)
 
-    def _keep_evidence(self, scene: Scene, seen: Seen, wrong: list[str] | None = None) -> None:
+    def _keep_evidence(self, scene: Scene, seen: Seen, wrong: list[str]) -> None:
         folder = EVIDENCE / scene.name
         folder.mkdir(parents=True, exist_ok=True)
         content = {"wrong": wrong, **vars(seen)}

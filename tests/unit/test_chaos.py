@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.chaos.report import table
-from tests.chaos.results import differences
+from tests.chaos.results import CHECKPOINTS, differences
 from tests.chaos.runner import Result, pod_start_seconds
 from tests.chaos.table import CASES, QUICK, Case, Fault, Moment, Rank, select
 from tests.chaos.verdict import COUNTERS, Seen, judge
@@ -139,13 +139,22 @@ def _write_run(directory: Path, weight: float = 1.0, loss: float = 0.5, seconds:
     ("change", "files"),
     [
         ({"seconds": 2.0}, []),
-        ({"weight": 1.0 + 2**-23}, ["best_model.pt", "best.ckpt", "last.ckpt"]),
+        (
+            {"weight": 1.0 + 2**-23},
+            list(CHECKPOINTS),
+        ),
         ({"loss": 0.6}, ["metrics.json", "results.json"]),
     ],
 )
 def test_runs_are_equal_but_for_times(tmp_path: Path, change: dict[str, float], files: list[str]) -> None:
     one, other = _write_run(tmp_path / "one"), _write_run(tmp_path / "other", **change)
     assert [sentence.partition(":")[0] for sentence in differences(one, other)] == files
+
+
+def test_a_file_that_a_run_does_not_have_is_named(tmp_path: Path) -> None:
+    one, other = _write_run(tmp_path / "one"), _write_run(tmp_path / "other")
+    (other / "metrics.json").unlink()
+    assert differences(one, other) == ["metrics.json is missing"]
 
 
 def test_the_report_tells_what_does_not_hold_and_how_long_it_took() -> None:
