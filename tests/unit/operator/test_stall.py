@@ -122,6 +122,13 @@ def test_a_run_that_moved_since_the_last_answer_is_left_alone() -> None:
     assert plan.requeue_after == RECHECK_SECONDS
 
 
+@pytest.mark.parametrize(("seconds", "moves"), [(STALL - 1, True), (STALL + 1, False)])
+def test_where_rank_0_is_late_to_answer_its_pod_says_whether_it_moves(seconds: float, moves: bool) -> None:
+    late = pulse(heartbeat=None)
+    told = {**late.beats, PODS[0]: (Beat(0, ago(seconds), 130, "testing"),)}
+    assert stalled(asked(silent_for(STALL), replace(late, beats=told))) is not moves
+
+
 def test_the_silent_rank_is_named_with_what_it_did_last() -> None:
     status = ended(asked(silent_for(STALL), pulse(stopped=True)))
     assert status.silent_ranks

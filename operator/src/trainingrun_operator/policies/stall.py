@@ -120,9 +120,18 @@ def _patience(situation: Situation) -> int:
 
 
 def _moved(situation: Situation) -> bool:
-    """Whether rank 0 answers with another heartbeat than the one that was judged."""
+    """Whether rank 0 answers with another heartbeat than the one that was judged.
+
+    A rank that is busy may be late to answer: then its pod's main process says when it last moved.
+    """
     scrape, pulse = situation.scrape, situation.pulse
-    return bool(scrape and pulse and pulse.heartbeat not in (None, scrape.heartbeat))
+    if scrape is None or pulse is None:
+        return False
+    if pulse.heartbeat is not None:
+        return pulse.heartbeat != scrape.heartbeat
+    seconds, _ = _limit(situation)
+    beats = (beat for told in pulse.beats.values() for beat in told if beat.rank == 0)
+    return any(beat.time is not None and situation.now.timestamp() - beat.time < seconds for beat in beats)
 
 
 def _silent(situation: Situation) -> Sequence[Named]:
