@@ -154,13 +154,19 @@ class TestEvicted:
                 SPEC,
                 Workload("", PREEMPTED),
                 Reason.PREEMPTED,
-                "LocalQueue team-a took the quota back: Preempted: made room for another workload",
+                "LocalQueue team-a took the quota back: made room for another workload",
             ),
             (
                 SPEC,
                 Workload("", STOPPED),
                 Reason.EVICTED,
-                "LocalQueue team-a took the quota back: ClusterQueueStopped: the ClusterQueue is stopped",
+                "LocalQueue team-a took the quota back: the ClusterQueue is stopped",
+            ),
+            (
+                SPEC,
+                Workload("", Trouble("Deactivated", "")),
+                Reason.EVICTED,
+                "LocalQueue team-a took the quota back: Deactivated",
             ),
             (COMMAND, None, Reason.EVICTED, "somebody suspended the Job"),
         ],
@@ -172,6 +178,8 @@ class TestEvicted:
         assert status.stopping is not None
         assert (status.stopping.attempt, status.stopping.reason) == (1, reason)
         assert status.stopping.message == message
+        assert status.last_failure is not None
+        assert (status.last_failure.reason, status.last_failure.message) == (reason, message)
         assert quota(status) == ("False", reason)
 
     def test_pods_that_are_gone_before_anybody_looked_change_nothing(self) -> None:

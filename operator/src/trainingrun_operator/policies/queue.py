@@ -7,9 +7,11 @@ anew: were the old Job kept, it could come back with a second gang of the same a
 """
 
 from trainingrun_api.reasons import ConditionType, Reason
+from trainingrun_api.status import LastFailure
 from trainingrun_operator.conditions import Finding
 from trainingrun_operator.observed import Job, JobState
 from trainingrun_operator.plan import Plan, Situation, Verify, with_findings
+from trainingrun_operator.policies.advice import advice
 from trainingrun_operator.policies.quota import admitted, awaited
 from trainingrun_operator.policies.start import first_record
 from trainingrun_operator.policies.stop import stop
@@ -30,7 +32,7 @@ def queue(situation: Situation) -> Plan | None:
         return None
     if Verify.WORKLOAD not in situation.verified:
         return Plan(why="the Job is suspended", verify=Verify.WORKLOAD)
-    return _evicted(situation) if admitted(situation) else _queued(situation, job)
+    return _evicted(situation, job) if admitted(situation) else _queued(situation, job)
 
 
 def _queued(situation: Situation, job: Job) -> Plan:
@@ -47,13 +49,14 @@ def _queued(situation: Situation, job: Job) -> Plan:
     )
 
 
-def _evicted(situation: Situation) -> Plan:
+def _evicted(situation: Situation, job: Job) -> Plan:
     told = situation.workload.evicted if situation.workload else None
     name = situation.spec.queue
     preempted = name is not None and (told is None or told.reason == PREEMPTION)
     reason = Reason.PREEMPTED if preempted else Reason.EVICTED
     message = f"LocalQueue {name} took the quota back" if name else "somebody suspended the Job"
     if told:
-        message = f"{message}: {told.reason}: {told.message}"
+        message = f"{message}: {told.message or told.reason}"
+    failure = LastFailure(attempt=job.attempt, reason=reason, message=message, advice=advice(reason))
     lost = Finding("False", reason, message)
-    return stop(situation, reason, message, findings={ConditionType.QUOTA_RESERVED: lost})
+    return stop(situation, reason, message, failure=failure, findings={ConditionType.QUOTA_RESERVED: lost})
