@@ -16,11 +16,10 @@ UNREADY = {"type": "Ready", "status": "False"}
 NAME, UID = pod_from(raw_pod()).name, pod_from(raw_pod()).uid
 
 
-def leaving(*conditions: dict[str, str], due: float, grace: int = 30) -> dict[str, Any]:
-    """A pod whose deletion was asked for; `due` is the end of its grace, in seconds from NOW."""
-    return raw_pod(
-        conditions=conditions, meta={"deletionTimestamp": at(due), "deletionGracePeriodSeconds": grace}
-    )
+def leaving(*conditions: dict[str, str], due: float, state: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A pod whose deletion was asked for; its grace of 30 s is over `due` seconds from NOW."""
+    meta = {"deletionTimestamp": at(due), "deletionGracePeriodSeconds": 30}
+    return raw_pod(conditions=conditions, meta=meta, state=state)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +38,8 @@ def leaving(*conditions: dict[str, str], due: float, grace: int = 30) -> dict[st
         # It does not, and the control plane has waited for it already.
         (leaving(UNREADY, TAINTED, due=28), [], MARGIN_SECONDS - 2),
         (leaving(UNREADY, TAINTED, due=30 - MARGIN_SECONDS), [0], None),
+        (leaving(TAINTED, due=30 - MARGIN_SECONDS, state={"waiting": {}}), [0], None),
+        (leaving(EVICTED, due=30 - MARGIN_SECONDS, state={"waiting": {}}), [], 85),
     ],
 )
 def test_a_pod_is_deleted_once_waited_for_and_given_up(

@@ -1,5 +1,6 @@
 """An attempt that is stopped: decided, carried out, concluded."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from trainingrun_api.status import Checkpoint, LastFailure, Stopping
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_operator.conditions import urgent
 from trainingrun_operator.decide import decide
-from trainingrun_operator.plan import Plan
+from trainingrun_operator.plan import Plan, Verify
 from trainingrun_operator.policies.stop import stop
 
 PAIR = {**COMMAND, "nodes": 2}
@@ -83,7 +84,9 @@ class TestCarriedOut:
 
     @pytest.mark.parametrize("state", ["", "Complete", "Failed"])
     def test_whatever_became_of_the_job_it_goes_too(self, state: str) -> None:
-        plan = step(raw_job(state), dead_pod(0, 0), dead_pod(1, 0), status=stopped())
+        found = situation(raw_job(state), dead_pod(0, 0), dead_pod(1, 0), spec=PAIR, status=stopped())
+        assert decide(found).verify == Verify.JOB
+        plan = decide(replace(found, verified=frozenset({Verify.JOB})))
         assert [(d.kind, d.name) for d in plan.delete] == [("Job", "chest-1")]
         assert plan.status is not None
         assert plan.status.phase != Phase.COMPLETED

@@ -46,10 +46,11 @@ def given_up_at(pod: Pod, node_lost_seconds: int) -> datetime | None:
     """From when on a pod is not waited for; None while nobody asked for its deletion.
 
     The control plane deletes the pods of an unreachable node `nodeLostSeconds` after it lost sight of it (see
-    `desired.pod`), so that time has passed then.
+    `desired.pod`), so that time has passed then. A program that never started needs no grace either.
     """
     if pod.deletion is None:
         return None
-    if pod.unreachable and pod.disruption and pod.disruption.reason in LOST_NODE_REASONS:
+    lost = pod.disruption is not None and pod.disruption.reason in LOST_NODE_REASONS
+    if lost and (pod.unreachable or pod.started_at is None):
         return pod.deletion.requested_at + timedelta(seconds=MARGIN_SECONDS)
     return pod.deletion.due_at + timedelta(seconds=max(node_lost_seconds, MARGIN_SECONDS))

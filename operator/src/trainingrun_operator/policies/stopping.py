@@ -6,7 +6,7 @@ the Job controller lets go of pods on nodes that no longer answer.
 
 from trainingrun_api.reasons import Reason
 from trainingrun_api.status import LastFailure, Stopping
-from trainingrun_operator.plan import Deletion, Plan, Situation
+from trainingrun_operator.plan import Deletion, Plan, Situation, Verify
 from trainingrun_operator.policies.conclude import conclude
 from trainingrun_operator.policies.cost import outcome_of
 from trainingrun_operator.policies.gone import farewell
@@ -21,10 +21,13 @@ def stopping(situation: Situation) -> Plan | None:
     decision = situation.stopping
     if decision is None or situation.between_attempts:
         return None
-    job = situation.job
+    job, alive = situation.job, any(pod.alive for pod in situation.pods)
+    if job and not alive and Verify.JOB not in situation.verified:
+        # Without pods no other event may come, and an index that missed the deletion would show it for long.
+        return Plan(why="no pods are left of a Job that is to go", verify=Verify.JOB)
     grace = STALLED_GRACE_SECONDS if decision.reason == Reason.STALLED else None
     leaving = farewell(situation.pods, situation.spec.restart.node_lost_seconds, situation.now, grace)
-    if job is None and not any(pod.alive for pod in situation.pods):
+    if job is None and not alive:
         failure = _failure(situation, decision)
         return conclude(situation, failure, outcome_of(failure), last_words(situation))
     return Plan(
