@@ -39,7 +39,7 @@ def test_a_command_on_two_nodes_completes(runs: Runs, operator: Operator, image:
         "Running": "False",
         "Restarting": "False",
         "Suspended": "Unknown",
-        "Progressing": "Unknown",
+        "Progressing": "False",
         "CheckpointFresh": "Unknown",
         "Succeeded": "True",
         "Failed": "False",

@@ -1,7 +1,9 @@
 """CheckpointFresh: whether the next fault would cost more than one checkpoint interval."""
 
 from trainingrun_api.reasons import ConditionType, Reason
+from trainingrun_api.status import Checkpoint
 from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_operator import resumption
 from trainingrun_operator.conditions import Finding
 from trainingrun_operator.plan import Situation
 from trainingrun_operator.scrape import Scrape
@@ -19,6 +21,13 @@ def freshness(situation: Situation) -> dict[ConditionType, Finding]:
     return {ConditionType.CHECKPOINT_FRESH: _finding(situation, scrape)}
 
 
+def newest(checkpoint: Checkpoint | None) -> Finding:
+    """The condition where nothing is wrong."""
+    if checkpoint is None:
+        return Finding("Unknown", Reason.NO_CHECKPOINT, "no checkpoint has been written yet")
+    return Finding("True", Reason.SAVED, f"the newest checkpoint is of step {checkpoint.step}")
+
+
 def _finding(situation: Situation, scrape: Scrape) -> Finding:
     if scrape.checkpoint_blocked:
         return Finding(
@@ -34,28 +43,24 @@ def _finding(situation: Situation, scrape: Scrape) -> Finding:
             Reason.CHECKPOINT_DAMAGED,
             f"{scrape.damaged_checkpoints} damaged checkpoint files were skipped{_where(situation)}; {used}",
         )
-    known = situation.status.checkpoint
-    step = known.step if known else None
-    step = step if scrape.checkpoint_step is None else scrape.checkpoint_step
-    if (limit := _limit(situation, step)) and _unsaved_seconds(situation, scrape) > limit:
+    found = resumption.checkpoint(situation.status, scrape, situation.status.attempts or [])
+    if (limit := _limit(situation, found)) and _unsaved_seconds(situation, scrape) > limit:
         what = "no checkpoint was written for more"
-        what = what if step is None else f"the newest checkpoint, of step {step}, is older"
+        what = f"the newest checkpoint, of step {found.step}, is older" if found else what
         return Finding("False", Reason.OUTDATED, f"{what} than {human_duration(limit)}")
-    if step is None:
-        return Finding("Unknown", Reason.NO_CHECKPOINT, "no checkpoint has been written yet")
-    return Finding("True", Reason.SAVED, f"the newest checkpoint is of step {step}")
+    return newest(found)
 
 
 def _saved_since(scrape: Scrape) -> bool:
     return scrape.checkpoint_step is not None and scrape.checkpoint_step > (scrape.resumed_step or 0)
 
 
-def _limit(situation: Situation, step: int | None) -> float | None:
+def _limit(situation: Situation, found: Checkpoint | None) -> float | None:
     """Greatest age of a checkpoint in seconds, where the program is known to write them by the clock."""
     checkpoints = situation.spec.checkpoints
     if checkpoints is None or checkpoints.every_seconds == 0:
         return None
-    return INTERVALS * checkpoints.every_seconds if situation.spec.training or step is not None else None
+    return INTERVALS * checkpoints.every_seconds if situation.spec.training or found else None
 
 
 def _unsaved_seconds(situation: Situation, scrape: Scrape) -> float:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from trainingrun_api.reasons import AttemptOutcome, ConditionType, Reason
-from trainingrun_api.status import LastFailure
+from trainingrun_api.status import Checkpoint, LastFailure
 from trainingrun_operator.conditions import Finding
 from trainingrun_operator.plan import Plan, Situation, with_findings
+from trainingrun_operator.policies.freshness import newest
 from trainingrun_operator.policies.record import ended_at, record_of, with_record
 from trainingrun_operator.policies.start import first_record
 from trainingrun_operator.policies.steps import steps_of
@@ -17,11 +18,14 @@ def completed(situation: Situation, attempt: int, message: str, fields: Mapping[
     done = LastFailure(attempt=attempt, reason=Reason.COMPLETED, message=message)
     record = record_of(situation, done, AttemptOutcome.COMPLETED, steps_of(situation))
     known = situation.status.last_failure
+    kept = fields.get("checkpoint", situation.status.checkpoint)
     return _ended(
         situation,
         attempt,
         "the Job is complete",
         {
+            ConditionType.PROGRESSING: Finding("False", Reason.FINISHED),
+            ConditionType.CHECKPOINT_FRESH: newest(kept if isinstance(kept, Checkpoint) else None),
             ConditionType.SUCCEEDED: Finding("True", Reason.COMPLETED, message),
             ConditionType.FAILED: Finding("False", Reason.COMPLETED),
         },
