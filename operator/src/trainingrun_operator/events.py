@@ -57,6 +57,11 @@ def _suspended(old: TrainingRunStatus, new: TrainingRunStatus) -> Iterator[Event
         yield Event("Normal", Reason.RESUMED, "the run goes on")
 
 
+def _retried(old: TrainingRunStatus, new: TrainingRunStatus) -> Iterator[Event]:
+    if _holds(old, ConditionType.FAILED, "True") and _holds(new, ConditionType.FAILED, "False"):
+        yield Event("Normal", Reason.RETRIED, _message(new, ConditionType.FAILED))
+
+
 def _waiting(old: TrainingRunStatus, new: TrainingRunStatus) -> Iterator[Event]:
     if (new.reason == old.reason and new.waiting_for == old.waiting_for) or ended(new):
         return
@@ -108,7 +113,7 @@ def _finished(old: TrainingRunStatus, new: TrainingRunStatus) -> Iterator[Event]
 
 
 TELLERS = (
-    _stalled, _restarting, _suspended, _waiting, _admitted, _started, _continued, _checkpoint, _finished,
+    _stalled, _restarting, _suspended, _retried, _waiting, _admitted, _started, _continued, _checkpoint, _finished,
 )  # fmt: skip
 
 

@@ -73,6 +73,12 @@ FRESH = {
         (SUSPENDED, SUSPENDED, ()),
         (SUSPENDED, status(("Suspended", "False", "Resumed")), (("Normal", "Resumed"),)),
         (status(), status(("Suspended", "False", "NotYet")), ()),
+        (
+            status(("Failed", "True", "OOMKilled"), phase=Phase.FAILED),
+            status(("Failed", "False", "Retried"), phase=Phase.PENDING),
+            (("Normal", "Retried"),),
+        ),
+        (status(("Failed", "Unknown", "NotYet")), status(("Failed", "False", "Completed")), ()),
         (PENDING, NO_QUOTA, (("Normal", "Queued"),)),
         (NO_QUOTA, status(("QuotaReserved", "True", "Admitted")), (("Normal", "Admitted"),)),
         (status(), status(("QuotaReserved", "True", "NoQueue")), ()),
