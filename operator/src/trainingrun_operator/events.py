@@ -113,7 +113,8 @@ def _finished(old: TrainingRunStatus, new: TrainingRunStatus) -> Iterator[Event]
 
 
 TELLERS = (
-    _stalled, _restarting, _suspended, _retried, _waiting, _admitted, _started, _continued, _checkpoint, _finished,
+    _stalled, _restarting, _suspended, _retried, _waiting, _admitted, _started, _continued, _checkpoint,
+    _finished,
 )  # fmt: skip
 
 
