@@ -118,6 +118,9 @@ def test_a_killed_rank_is_the_cause_and_not_the_one_that_noticed(
     assert ended.message is not None
     assert ended.message.error is not None
     assert (ended.message.rank, ended.message.error.type) == (1, "SIGKILL")
+    assert ended.message.global_step is not None
+    assert ended.message.checkpoint is not None
+    assert ended.message.global_step >= ended.message.checkpoint.step > 0
     assert ended.read("metrics.json")
 
 

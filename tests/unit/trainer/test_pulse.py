@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_api.termination import Outcome, TerminationMessage
 from trainingrun_trainer.artifacts import RunDirectory
 from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.progress import Progress
@@ -19,6 +20,7 @@ from trainingrun_trainer.telemetry import Telemetry
 
 STEP, VALIDATION, TEST, SAVE, COMPILATION = 2.0, 1.0, 3.0, 5.0, 40.0
 STEPS, VALIDATIONS, TESTS = 50, 10, 4
+ENDS: tuple[Outcome, ...] = ("failed", "completed")
 
 
 class Clock:
@@ -146,6 +148,10 @@ def test_lost_steps_are_not_useful_and_those_in_the_checkpoint_are(tmp_path: Pat
     with pytest.raises(SystemExit):  # what Lightning makes of an interrupt
         first.fit()
     assert first.heartbeat.useful_seconds == pytest.approx((STEPS - 5) * STEP, abs=STEP)
+    told = [first.progress.message(TerminationMessage(outcome=outcome)) for outcome in ENDS]
+    assert [message.useful_seconds for message in told] == [
+        pytest.approx(steps * STEP, abs=STEP) for steps in (STEPS // 2, STEPS - 5)
+    ]
     clock.now += 60
     second = Attempt(tmp_path, clock, epochs=1)
     clock.now += 30

@@ -55,7 +55,7 @@ class Diverged(TrainerError):  # noqa: N818 - the word of the run's reason
     """The monitored metric is not a finite number."""
 
 
-STOPPED_ADVICE = "The pod was stopped from outside: start the run again."
+STOPPED_ADVICE = "The pod was stopped from outside. The next attempt goes on from the newest checkpoint."
 NCCL_TIMEOUT_ADVICE = "Look at what the other ranks did last, and at the network between the nodes."
 
 _TIMEOUT_SIGNS = ("collective operation timeout", "Timed out waiting", "Application timeout")

@@ -54,6 +54,7 @@ class Progress(pl.Callback):
         self._clock = clock
         self._total_epochs = total_epochs
         self._phase_before_save = heartbeat.phase
+        self._useful_at_save = self._useful_saved = 0.0
         self._checkpoint: SavedCheckpoint | None = None
         self._scores: dict[str, float] = {}
         self._started = self._epoch_started = self._step_ended = self._training_ended = clock()
@@ -75,10 +76,11 @@ class Progress(pl.Callback):
         self.epochs = list(state_dict["epochs"])
         self.best = BestEpoch(**state_dict["best"]) if state_dict["best"] else None
         self._scores = state_dict["scores"]
+        self._useful_saved = state_dict["useful_seconds"]
         # as if training had never stopped, so that the means over epochs are right
         self._started = now - state_dict["seconds"]
         self._epoch_started = now - state_dict["epoch_seconds"]
-        self._heartbeat.restore(state_dict["useful_seconds"])
+        self._heartbeat.restore(self._useful_saved)
 
     def resumed(self, manifest: Manifest | None, *, exact: bool, damaged: int) -> None:
         """The attempt goes on from a checkpoint, or begins anew."""
@@ -98,6 +100,7 @@ class Progress(pl.Callback):
             if name.startswith(("train_", "val_")) and value is not None
         }
         self._heartbeat.stepped(int(last["global_step"]))
+        self._heartbeat.restore(float(results["training_time"]))
         self.tested({name: value for name, value in results["scores"].items() if name.startswith("test_")})
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -186,6 +189,7 @@ class Progress(pl.Callback):
     def saving(self) -> None:
         """A checkpoint is about to be written."""
         self._phase_before_save = self._heartbeat.phase
+        self._useful_at_save = self._heartbeat.useful_seconds
         self._heartbeat.enter(TrainerPhase.CHECKPOINTING)
 
     def written(self) -> None:
@@ -196,6 +200,7 @@ class Progress(pl.Callback):
         """A checkpoint is complete."""
         self._checkpoint = SavedCheckpoint(step, len(self.epochs), utc_now())
         self._telemetry.checkpoint(seconds, step)
+        self._useful_saved = self._useful_at_save
         self._heartbeat.saved(step)
         self._heartbeat.enter(self._phase_before_save)
 
@@ -210,7 +215,8 @@ class Progress(pl.Callback):
         self._telemetry.metrics(scores, self._monitor)
 
     def message(self, outcome: TerminationMessage) -> TerminationMessage:
-        """A termination message completed by how far training came."""
+        """A termination message completed by how far training came; what was not saved was of no use."""
+        completed = outcome.outcome == "completed"
         metrics = most_telling(self._scores, self._monitor)
         checkpoint = self._checkpoint
         return outcome.model_copy(
@@ -218,8 +224,8 @@ class Progress(pl.Callback):
                 "epochs": len(self.epochs),
                 "total_epochs": self._total_epochs,
                 "global_step": self._heartbeat.step,
-                "useful_seconds": int(self._heartbeat.useful_seconds),
-                "early_stopped": self.early_stopped if outcome.outcome == "completed" else None,
+                "useful_seconds": int(self._heartbeat.useful_seconds if completed else self._useful_saved),
+                "early_stopped": self.early_stopped if completed else None,
                 "monitor": self._monitor,
                 "best": self.best
                 and Best(name=self._monitor, value=format(self.best.value, DIGITS), epoch=self.best.epoch),
