@@ -141,7 +141,7 @@ def _trainer(
         accelerator=accelerator,
         devices=ranks.local_world_size,
         num_nodes=ranks.nodes,
-        strategy=DDPStrategy(gradient_as_bucket_view=True) if ranks.world_size > 1 else "auto",
+        strategy=_data_parallel(ranks.world_size, accelerator) if ranks.world_size > 1 else "auto",
         precision=choose_precision(
             config.precision, accelerator, bf16=accelerator == "gpu" and torch.cuda.is_bf16_supported()
         ),
@@ -158,6 +158,15 @@ def _trainer(
     )
     take_over(trainer)
     return trainer
+
+
+def _data_parallel(world_size: int, accelerator: Accelerator) -> DDPStrategy:
+    """DDP puts gradients into other buckets after the first step of a process, unless it looks for unused
+    parameters. Of more than two ranks gloo adds up in an order that depends on the buckets, so the first step
+    of a resumed attempt would differ in the last bit."""
+    return DDPStrategy(
+        gradient_as_bucket_view=True, find_unused_parameters=accelerator == "cpu" and world_size > 2
+    )
 
 
 def _evaluate_best(

@@ -43,24 +43,30 @@ class TrainBatches(Sampler[list[Key]]):
         world_size: int,
         start: Position = Position(),
     ) -> None:
-        """Batches from a position on; each further iteration is the next whole epoch."""
+        """Batches from a position on; `set_epoch` leads to whole epochs."""
         self._indices = torch.as_tensor(indices, dtype=torch.int64)
         self._batch_size = batch_size
         self._seed = seed
         self._rank = rank
         self._world_size = world_size
-        self._start = self._next = start
+        self._start = start
+        self._epoch = start.epoch
+
+    @property
+    def sampler(self) -> "TrainBatches":
+        """Where Lightning looks for `set_epoch`, which it calls before it iterates over an epoch."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let the next iteration be of this epoch."""
+        self._epoch = epoch
 
     def __len__(self) -> int:
         """Batches of a whole epoch."""
         return self._batches(Position())
 
     def __iter__(self) -> Iterator[list[Key]]:
-        # here and not at the first batch: an epoch of which nothing is left is over as well
-        position, self._next = self._next, Position(self._next.epoch + 1)
-        return self._rest(position)
-
-    def _rest(self, position: Position) -> Iterator[list[Key]]:
+        position = self._beginning(self._epoch)
         order = torch.randperm(len(self._indices), generator=generator(self._seed, position.epoch))
         mine = self._indices[order][position.images :][self._rank :: self._world_size]
         keys = [(position.epoch, index) for index in mine[: self._share(position)].tolist()]
@@ -73,9 +79,12 @@ class TrainBatches(Sampler[list[Key]]):
 
     def position(self, epoch: int, batches: int) -> Position:
         """Where training is after some batches of an epoch, those before the start included."""
-        start = self._start if self._start.epoch == epoch else Position(epoch)
+        start = self._beginning(epoch)
         share = min((batches - self.taken(start)) * self._batch_size, self._share(start))
         return Position(epoch, start.images + share * self._world_size)
+
+    def _beginning(self, epoch: int) -> Position:
+        return self._start if self._start.epoch == epoch else Position(epoch)
 
     def _batches(self, position: Position) -> int:
         return -(-self._share(position) // self._batch_size)
