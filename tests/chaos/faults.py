@@ -1,6 +1,7 @@
 """The faults themselves. Each strikes once; what the cluster must get back is returned as a function."""
 
 import json
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -68,11 +69,14 @@ def keep_operator_off(node: str, operators: Runs) -> None:
         operators.kubectl("uncordon", node)
 
 
-def newest_checkpoint(checkpoints: Path) -> Path:
-    """The file with the most steps, by the manifests. Raises StopIteration where there is none."""
+def newest_checkpoints(checkpoints: Path) -> list[Path]:
+    """The files with the most steps, by the manifests: at an epoch's end the best one may be as new as the
+    last.
+    """
     manifests = [json.loads(path.read_text()) for path in checkpoints.glob("*.manifest.json")]
-    there = [one for one in manifests if (checkpoints / one["file"]).exists()]
-    return checkpoints / str(max(there, key=lambda one: int(one["step"]))["file"])
+    steps = {checkpoints / one["file"]: int(one["step"]) for one in manifests}
+    there = {path: step for path, step in steps.items() if path.exists()}
+    return [path for path, step in there.items() if step == max(there.values())]
 
 
 def _drain(scene: Scene, node: str) -> Heal:
@@ -103,9 +107,8 @@ def _truncate_after_the_end(scene: Scene) -> None:
         return all(phase in ENDED for phase in phases) or None
 
     wait_for("the end of the pods", all_ended, ANSWER_SECONDS)
-    newest = newest_checkpoint(scene.folder / "checkpoints")
-    with newest.open("r+b") as file:
-        file.truncate(newest.stat().st_size // 2)
+    for newest in newest_checkpoints(scene.folder / "checkpoints"):
+        os.truncate(newest, newest.stat().st_size // 2)
 
 
 def _slow_down(scene: Scene, target: Target) -> None:
