@@ -121,7 +121,9 @@ def _registry(informer: Informer, add: Add, problems: Callable[[], list[str]]) -
         add(_run_key(body), priority=Priority.ENDED if over else Priority.NORMAL)
 
     @kopf.on.event(*PODS, registry=registry)
-    async def on_pod(body: kopf.Body, **_: Any) -> None:
+    async def on_pod(body: kopf.Body, type: str | None, **_: Any) -> None:
+        if type == "DELETED":
+            informer.departed(_run_key(body), pod_from(body))
         add(_run_key(body), delay=POD_NEWS_SECONDS)
 
     @kopf.on.probe(id="operator", registry=registry)

@@ -2,6 +2,10 @@
 
 An index is a hint: after a watch was interrupted (410 Gone), kopf lists anew but never drops what was deleted
 in the meantime. The audit of `resync` finds such ghosts by their UIDs, and they are not shown from then on.
+
+A deleted pod leaves the index in the same moment in which it tells how it ended. So pods of the latest
+attempt that are gone are still shown, as ended.
+
 Belongs to the event loop, where kopf changes the indices.
 """
 
@@ -9,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from trainingrun_operator.observed import Job, Key, Pod, Run, View
+from trainingrun_operator.observed import Job, Key, Pod, Run, View, gone
 
 
 class HasUid(Protocol):
@@ -37,14 +41,26 @@ class Informer:
     """resourceVersions of all objects in the indices, by UID."""
     ghosts: set[str] = field(default_factory=set)
     """UIDs in an index of objects that no longer exist."""
+    gone: dict[Key, dict[str, Pod]] = field(default_factory=dict)
+    """Pods that left the index, by UID, of one attempt of each run."""
+
+    def departed(self, key: Key, pod: Pod) -> None:
+        """Keeps the last state of a pod that was deleted, until a pod of a later attempt is."""
+        known = self.gone.get(key, {})
+        same = {uid: other for uid, other in known.items() if other.run_uid == pod.run_uid}
+        if all(other.attempt <= pod.attempt for other in same.values()):
+            kept = {uid: other for uid, other in same.items() if other.attempt == pod.attempt}
+            self.gone[key] = {**kept, pod.uid: gone(pod)}
 
     def view(self, key: Key) -> View | None:
         """A run with its children, or None where there is no such run."""
         runs = self._real(self.runs, key)
         if not runs:
+            self.gone.pop(key, None)
             return None
         newest = max(runs, key=lambda run: run.created)
-        return View(newest, tuple(self._real(self.jobs, key)), tuple(self._real(self.pods, key)))
+        pods = {**self.gone.get(key, {}), **{pod.uid: pod for pod in self._real(self.pods, key)}}
+        return View(newest, tuple(self._real(self.jobs, key)), tuple(pods.values()))
 
     def rivals(self, run: Run) -> tuple[View, ...]:
         """The other runs of its project, with their Jobs."""

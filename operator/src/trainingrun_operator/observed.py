@@ -4,7 +4,7 @@ The index keeps these instead of whole objects: managed fields and pod specs wou
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -257,6 +257,19 @@ def pod_from(body: Raw) -> Pod:
     )
 
 
+def complaint_from(events: Iterable[Raw]) -> Trouble | None:
+    """What the newest of an object's Events (events.k8s.io) complains of; None where it is no warning."""
+    newest = max(events, key=_last_seen, default=None)
+    if newest is None or newest.get("type") != "Warning":
+        return None
+    return Trouble(newest.get("reason", ""), newest.get("note", ""))
+
+
+def gone(pod: Pod) -> Pod:
+    """A pod that no longer exists: ended, if nobody heard how."""
+    return pod if not pod.alive else replace(pod, phase="Failed")
+
+
 def controller_uid(body: Raw) -> str:
     """UID of the object's controlling owner, or empty."""
     owners: Iterable[Raw] = body["metadata"].get("ownerReferences") or ()
@@ -276,6 +289,16 @@ def _unreachable(status: Raw, container: Raw) -> bool:
     """
     ready = _condition(status, "Ready", "False")
     return ready is not None and not ready.reason and "running" in container.get("state", {})
+
+
+def _last_seen(event: Raw) -> datetime:
+    seen = (
+        (event.get("series") or {}).get("lastObservedTime"),
+        event.get("deprecatedLastTimestamp"),
+        event.get("eventTime"),
+        event["metadata"].get("creationTimestamp"),
+    )
+    return max((moment for text in seen if (moment := from_timestamp(text))), default=_EPOCH)
 
 
 def _number(meta: Raw, label: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.unit.operator.builders import NAME, NAMESPACE, raw_job, raw_pod, raw_run
+from tests.unit.operator.builders import NAME, NAMESPACE, dead_pod, raw_job, raw_pod, raw_run
 from trainingrun_operator import handlers
 from trainingrun_operator.informer import Informer
 from trainingrun_operator.observed import Key
@@ -178,6 +178,19 @@ def test_a_deleted_run_is_brought_up_and_no_longer_there(play: Callable[[Scenari
         server.tell("trainingruns", "DELETED", raw_run())
         await until(lambda: watched.added)
         assert watched.informer.view(KEY) is None
+
+    play(scenario)
+
+
+def test_a_deleted_pod_is_still_heard_as_ended(play: Callable[[Scenario], None]) -> None:
+    async def scenario(server: ApiServer, watched: Watched) -> None:
+        await until(lambda: len(watched.added) == 3)
+        watched.added.clear()
+        server.tell("pods", "DELETED", dead_pod(code=143, message="my last words"))
+        await until(lambda: watched.added)
+        view = watched.informer.view(KEY)
+        assert view is not None
+        assert [pod.exit and pod.exit.message for pod in view.pods] == ["my last words"]
 
     play(scenario)
 
