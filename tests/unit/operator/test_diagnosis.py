@@ -90,6 +90,10 @@ UNREACHABLE = [{"type": "Ready", "status": "False"}]
         (deleted(-20, code=143, ended=-15), Reason.POD_DELETED),
         (deleted(-45, code=137, ended=-15), Reason.POD_DELETED),
         (deleted(-5, code=7, ended=-15), Reason.USER_ERROR),
+        # Its rank failed first; the Job controller deleted it because another pod fell over that.
+        (deleted(-20, code=137, ended=-15, message=telling("SIGKILL")), Reason.KILLED),
+        (deleted(-20, code=1, ended=-15, message=telling("ValueError")), Reason.USER_ERROR),
+        (deleted(-20, code=1, ended=-15, message=telling("PeerLost")), Reason.POD_DELETED),
         (deleted(-20, conditions=UNREACHABLE), Reason.NODE_LOST),
     ],
 )
@@ -127,6 +131,13 @@ def test_every_end_has_a_word(pod: dict[str, Any], reason: Reason) -> None:
         ([dead_pod(0, 143, ended=-9), deleted(-9, 1, code=143, ended=-9)], 1),
         ([dead_pod(0, 143, ended=-9), deleted(-8, 1, code=143, ended=-5)], 0),
         ([dead_pod(0, message=telling("PeerLost"), ended=-12), deleted(-12, 1)], 1),
+        (
+            [
+                dead_pod(0, message=telling("PeerLost"), ended=-15),
+                deleted(-14, 1, code=137, ended=-5, message=telling("SIGKILL")),
+            ],
+            1,
+        ),
         ([deleted(-9, 0, code=143, ended=-7), dead_pod(1, 7, ended=-9)], 1),
         ([deleted(-9, 0), dead_pod(1, 137, ended=-9)], 1),
         ([deleted(-9, 0, code=143, ended=-7), deleted(-12, 2, code=143, ended=-9)], 2),

@@ -80,8 +80,12 @@ def refused(pod: Pod) -> bool:
 
 
 def deleted(pod: Pod) -> bool:
-    """Whether somebody deleted the pod before its program ended."""
-    if pod.deletion is None:
+    """Whether the pod ended because somebody deleted it.
+
+    Whatever a program says of an error of its own came before: the Job controller deletes the pods that are
+    left as soon as one ended, and that may be the first one that fell over the error.
+    """
+    if pod.deletion is None or (pod.exit and _own_error(pod.exit)):
         return False
     return pod.exit is None or pod.deletion.requested_at <= pod.exit.finished_at
 
@@ -119,6 +123,13 @@ def signal_name(code: int) -> str | None:
         return signal.Signals(code - SIGNAL_EXIT_BASE).name
     except ValueError:
         return None
+
+
+def _own_error(ended: Exit) -> bool:
+    told = TerminationMessage.decode(ended.message)
+    if told is None or told.outcome != "failed" or told.error is None:
+        return False
+    return BY_ERROR_TYPE.get(told.error.type) != Reason.NCCL_TIMEOUT
 
 
 def _by_error(ended: Exit) -> Reason | None:
