@@ -282,12 +282,13 @@ def test_two_workers_at_once_never_start_both() -> None:
             assert len(jobs(cluster)) == 1
 
 
-def test_the_end_of_the_active_run_frees_its_project_once_it_is_written() -> None:
+def test_the_end_of_the_active_run_frees_its_project_before_the_index_shows_it() -> None:
     cluster, (a, b) = cluster_of("a", "b")
     operator = reconciler(cluster)
     assert operator.reconcile(a, None, [b]).stirred == (NAMESPACE, "chest")
-    body = cluster.objects["TrainingRun", "a"]
-    ended = View(run_from(cluster.put({**body, "status": {**body["status"], "phase": "Completed"}})))
-    assert operator.reconcile(ended, None, [b]).stirred == (NAMESPACE, "chest")
-    assert operator.reconcile(b, None, [ended]).status.attempt == 1
+    complete = job_from(raw_job("Complete", owner_uid="uid-a"))
+    under_way = View(run_from(cluster.objects["TrainingRun", "a"]), (complete,))
+    outcome = operator.reconcile(under_way, None, [b])
+    assert (outcome.status.phase, outcome.stirred) == (Phase.COMPLETED, (NAMESPACE, "chest"))
+    assert operator.reconcile(b, None, [under_way]).status.attempt == 1
     assert operator.forget("uid-b") == (NAMESPACE, "chest")
