@@ -234,19 +234,6 @@ def test_nobody_is_suspected_before_the_first_answer() -> None:
     assert (plan.verify, plan.requeue_after) == (None, None)
 
 
-@pytest.mark.parametrize(
-    ("heartbeat", "status", "reason"),
-    [(HEARTBEAT, "True", Reason.STEPS_TAKEN), (None, "Unknown", Reason.NO_HEARTBEAT)],
-)
-def test_progressing_says_whether_anything_moves(
-    heartbeat: float | None, status: str, reason: Reason
-) -> None:
-    plan = decide(silent_for(1, heartbeat=heartbeat))
-    assert plan.status
-    told = condition(plan.status, ConditionType.PROGRESSING)
-    assert (told.status, told.reason) == (status, reason)
-
-
 def test_a_stall_is_shown_until_the_next_attempt_moves() -> None:
     found = silent_for(STALL)
     before = ended(asked(found, pulse(stopped=True))).model_copy(update={"stopping": None})

@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from tests.unit.operator.builders import COMMAND, NAME, UID, at, dead_pod, raw_job, situation, status_after
+from tests.unit.operator.builders import (
+    COMMAND,
+    NAME,
+    UID,
+    at,
+    dead_pod,
+    raw_job,
+    raw_pod,
+    situation,
+    status_after,
+)
 from trainingrun_api import TrainingRunStatus, names
 from trainingrun_operator.decide import decide
 from trainingrun_operator.plan import Deletion, Verify
@@ -42,7 +52,7 @@ def test_then_it_is_deleted_after_a_second_look(seconds: int, phase: str) -> Non
     [
         pytest.param(spec(None), COMPLETED, {}, id="without a time"),
         pytest.param(spec(0), COMPLETED, {"deletionTimestamp": at(0)}, id="when it is being deleted"),
-        pytest.param(spec(0), status_after(raw_job()), {}, id="while it goes on"),
+        pytest.param(spec(0), status_after(raw_job(), raw_pod()), {}, id="while it goes on"),
         pytest.param(spec(0), TrainingRunStatus(), {}, id="before it began"),
     ],
 )

@@ -14,6 +14,7 @@ from trainingrun_operator.conditions import Finding
 from trainingrun_operator.plan import Plan, Situation, with_findings
 from trainingrun_operator.policies.budget import backoff, charged, fruitless, refilled
 from trainingrun_operator.policies.cost import CHARGED, repeats
+from trainingrun_operator.policies.moving import resting
 from trainingrun_operator.policies.outcome import failed, sentence
 from trainingrun_operator.policies.quota import released
 from trainingrun_operator.policies.record import record_of, with_record
@@ -86,6 +87,7 @@ def _restarting(
         ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED),
         ConditionType.RUNNING: Finding("False", Reason.BACK_OFF, message),
         ConditionType.RESTARTING: Finding("True", Reason(record.reason), message),
+        **resting(situation),
         **released(situation),
     }
     next_time = to_timestamp(situation.now + timedelta(seconds=pause))

@@ -7,6 +7,7 @@ from trainingrun_api.status import Checkpoint, LastFailure
 from trainingrun_operator.conditions import Finding
 from trainingrun_operator.plan import Plan, Situation, with_findings
 from trainingrun_operator.policies.freshness import newest
+from trainingrun_operator.policies.moving import at_the_end
 from trainingrun_operator.policies.record import ended_at, record_of, with_record
 from trainingrun_operator.policies.start import first_record
 from trainingrun_operator.policies.steps import steps_of
@@ -82,6 +83,7 @@ def _ended(
         ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED),
         ConditionType.RUNNING: Finding("False", Reason.FINISHED),
         ConditionType.RESTARTING: Finding("False", Reason.FINISHED),
+        **at_the_end(situation),
         **findings,
     }
     started_at = to_timestamp(situation.started_at) if situation.started_at else None

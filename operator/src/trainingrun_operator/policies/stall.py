@@ -17,7 +17,6 @@ from trainingrun_operator.observed import Pod
 from trainingrun_operator.plan import Plan, Situation, Verify
 from trainingrun_operator.policies.advice import advice
 from trainingrun_operator.policies.stop import stop
-from trainingrun_operator.resumption import resumed
 from trainingrun_operator.scrape import Scrape
 from trainingrun_operator.times import human_duration, unix_timestamp
 
@@ -77,21 +76,6 @@ def _left(situation: Situation) -> float | None:
     seconds, _ = _limit(situation)
     due = scrape.heartbeat_seen_at + timedelta(seconds=seconds)
     return (due - situation.now).total_seconds()
-
-
-def progressing(situation: Situation) -> dict[ConditionType, Finding]:
-    """Progressing of an attempt that goes on; a stall stays to be seen until there is a step again."""
-    if (scrape := situation.scrape) and scrape.heartbeat is not None:
-        return {ConditionType.PROGRESSING: Finding("True", Reason.STEPS_TAKEN, resumed(scrape))}
-    return resting(situation)
-
-
-def resting(situation: Situation) -> dict[ConditionType, Finding]:
-    """Progressing of a run of which nothing moves that the operator knows of."""
-    for condition in situation.status.conditions or ():
-        if condition.type == ConditionType.PROGRESSING and condition.status == "False":
-            return {}
-    return {ConditionType.PROGRESSING: Finding("Unknown", Reason.NO_HEARTBEAT)}
 
 
 def _has_beaten(situation: Situation, scrape: Scrape) -> bool:

@@ -14,6 +14,7 @@ SUSPENDED = {
     ConditionType.RUNNING: Finding("False", Reason.SUSPENDED, MESSAGE),
     ConditionType.RESTARTING: Finding("False", Reason.SUSPENDED),
     ConditionType.SUSPENDED: Finding("True", Reason.SUSPENDED, MESSAGE),
+    ConditionType.PROGRESSING: Finding("False", Reason.SUSPENDED),
 }
 """What is true of a suspended run without pods."""
 RESUMED = {

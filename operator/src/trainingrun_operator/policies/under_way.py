@@ -14,9 +14,10 @@ from trainingrun_operator.policies.budget import refilled
 from trainingrun_operator.policies.deadline import deadline_in
 from trainingrun_operator.policies.diagnosis import first_failure
 from trainingrun_operator.policies.freshness import freshness
+from trainingrun_operator.policies.moving import moving, resting
 from trainingrun_operator.policies.node_lost import given_up_in
 from trainingrun_operator.policies.quota import reserved
-from trainingrun_operator.policies.stall import progressing, resting, suspicion_in
+from trainingrun_operator.policies.stall import suspicion_in
 from trainingrun_operator.policies.start import first_record
 from trainingrun_operator.policies.waiting import why_waiting
 from trainingrun_operator.times import to_timestamp
@@ -94,6 +95,6 @@ def _starts(situation: Situation, fields: Mapping[str, object]) -> Plan:
 
 def _goes_on(situation: Situation, fields: Mapping[str, object]) -> Plan:
     told = progress.live(situation.status, situation.scrape) if situation.scrape else {}
-    findings = {**freshness(situation), **progressing(situation)}
+    findings = {**freshness(situation), **moving(situation)}
     status = with_findings(situation, findings, **{**fields, **told})
     return Plan(why="training goes on", status=status)
