@@ -10,15 +10,15 @@ from trainingrun_trainer import samples
 
 DATA_CLAIM = "digits"
 ARCHIVE = "digits.zip"
-IMAGES = 474
+IMAGES = 314
 VALIDATION_SPLIT = 0.4
-TRAIN_IMAGES = 284
+TRAIN_IMAGES = 188
 """About what the stratified split leaves; the last batch of an epoch is not quite full."""
 NODES = 2
-EPOCHS = 4
-STEPS_AN_EPOCH = 18
+EPOCHS = 3
+STEPS_AN_EPOCH = 12
 """With the batch size that follows from it, whatever the number of processes."""
-SAVE_STEPS = 6
+SAVE_STEPS = 4
 """Optimizer steps between two checkpoints."""
 MID_EPOCH_STEP = STEPS_AN_EPOCH + SAVE_STEPS + SAVE_STEPS // 2
 """In the second epoch, half-way from one checkpoint to the next."""

@@ -17,8 +17,8 @@ from tests.chaos.workload import MID_EPOCH_STEP, SAVE_STEPS, STEPS_AN_EPOCH, Sha
 from trainingrun_api import TrainingRunSpec, names
 from trainingrun_api.reasons import AttemptOutcome
 
-STRUCK_STEP = 27
-SAVED_STEP = 24
+STRUCK_STEP = MID_EPOCH_STEP
+SAVED_STEP = STRUCK_STEP - SAVE_STEPS // 2
 
 
 def case(fault: Fault, moment: Moment = Moment.MID_EPOCH, rank: Rank = Rank.OTHER) -> Case:
@@ -29,7 +29,7 @@ def case(fault: Fault, moment: Moment = Moment.MID_EPOCH, rank: Rank = Rank.OTHE
 def seen(of: Case, resumed_step: int = SAVED_STEP) -> Seen:
     """What the runner sees of a case that holds."""
     completed = {"number": 2, "outcome": "Completed", "reason": "Completed"}
-    ended = {"number": 1, "outcome": of.expected.outcome, "reason": of.expected.reasons[0], "lostSteps": 3}
+    ended = {"number": 1, "outcome": of.expected.outcome, "reason": of.expected.reasons[0], "lostSteps": 2}
     untouched = of.expected.outcome is AttemptOutcome.COMPLETED
     charged = {name: int(name == COUNTERS.get(of.expected.outcome)) for name in COUNTERS.values()}
     return Seen(
@@ -87,9 +87,13 @@ def _set(path: str, value: Any) -> Callable[[Seen], None]:
         (Fault.DRAIN_NODE, _set("status.restarts.failures", 1), "charged {'failures': 1"),
         (Fault.KILL, _set("status.budget.failures", 1), "not whole again"),
         (Fault.KILL, _set("resumed_step", None), "never said where"),
-        (Fault.KILL, _set("resumed_step", STRUCK_STEP - SAVE_STEPS - 1), "7 steps lost: step 27 to 20"),
+        (Fault.KILL, _set("resumed_step", STRUCK_STEP - SAVE_STEPS - 1), f"{SAVE_STEPS + 1} steps lost"),
         (Fault.TERMINATE, _set("resumed_step", STRUCK_STEP - 1), "1 steps lost"),
-        (Fault.KILL, _set("status.attempts.0.lostSteps", SAVE_STEPS + 1), "the status says 7 steps lost"),
+        (
+            Fault.KILL,
+            _set("status.attempts.0.lostSteps", SAVE_STEPS + 1),
+            "the status says",
+        ),
         (Fault.KILL, _set("differences", ["last.ckpt: differs"]), "last.ckpt: differs"),
         (Fault.STOP, _set("noticed_seconds", 46.0), "noticed after 46 s, 45 s allowed"),
         (Fault.STOP, _set("noticed_seconds", None), "nobody noticed"),
