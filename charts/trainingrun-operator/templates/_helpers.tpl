@@ -59,7 +59,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [get, create]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 # What Kueue says about a queued run, for its message alone; a cluster without Kueue serves no such thing.
 - apiGroups: [kueue.x-k8s.io]
   resources: [workloads]

@@ -96,8 +96,10 @@ class Cluster(Protocol):
     ) -> None:
         """Deletes this very object; that it is gone already, or another one by now, is success."""
 
-    def find(self, resource: Resource, namespace: str, selector: str) -> list[dict[str, Any]]:
-        """All objects of a kind with these labels in a namespace."""
+    def find(
+        self, resource: Resource, namespace: str, selector: str = "", fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """All objects of a kind with these labels and fields in a namespace."""
 
     def list_versions(self, resource: Resource, namespace: str | None, selector: str = "") -> dict[str, str]:
         """resourceVersions of all objects of a kind in one namespace, or in all, by UID."""
@@ -153,9 +155,11 @@ class ApiCluster:
         with suppress(NotFoundError, ConflictError):
             self._request("delete", "DELETE", resource, resource.path(namespace, name), body=options)
 
-    def find(self, resource: Resource, namespace: str, selector: str) -> list[dict[str, Any]]:
-        """All objects of a kind with these labels in a namespace."""
-        return [item for page in self._pages(resource, namespace, selector, JSON) for item in page]
+    def find(
+        self, resource: Resource, namespace: str, selector: str = "", fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """All objects of a kind with these labels and fields in a namespace."""
+        return [item for page in self._pages(resource, namespace, selector, JSON, fields) for item in page]
 
     def list_versions(self, resource: Resource, namespace: str | None, selector: str = "") -> dict[str, str]:
         """resourceVersions of all objects of a kind in one namespace, or in all, by UID; the server sends
@@ -174,9 +178,10 @@ class ApiCluster:
         return any(entry["name"] == resource.plural for entry in known["resources"])
 
     def _pages(
-        self, resource: Resource, namespace: str | None, selector: str, accept: str
+        self, resource: Resource, namespace: str | None, selector: str, accept: str, fields: str = ""
     ) -> Iterator[Sequence[dict[str, Any]]]:
-        query = {"limit": str(PAGE_SIZE), **({"labelSelector": selector} if selector else {})}
+        chosen = {"labelSelector": selector, "fieldSelector": fields}
+        query = {"limit": str(PAGE_SIZE), **{name: text for name, text in chosen.items() if text}}
         while True:
             page = self._request("list", "GET", resource, resource.path(namespace), query, accept=accept)
             # An empty list of bare metadata comes as null.

@@ -13,7 +13,7 @@ from trainingrun_api.status import Stopping
 from trainingrun_operator.conditions import Finding, phase_of, updated
 from trainingrun_operator.heartbeats import Pulse
 from trainingrun_operator.kueue import Workload
-from trainingrun_operator.observed import Children, Job, JobState, Pod, Run
+from trainingrun_operator.observed import Children, Job, JobState, Pod, Run, Trouble
 from trainingrun_operator.scrape import Scrape
 
 Manifest = Mapping[str, Any]
@@ -39,6 +39,8 @@ class Verify(StrEnum):
     """What Kueue says of the Job; the index does not hold it."""
     PULSE = "pulse"
     """Whether the pods stand still; they are asked themselves."""
+    COMPLAINT = "complaint"
+    """What is said in Events of the object that is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ class Situation(Standing):
     """What Kueue says of the Job, as far as it was asked and can be read."""
     pulse: Pulse | None = None
     """What the pods answered when they were asked whether they stand still."""
+    complaint: Trouble | None = None
+    """What somebody says of the object that is waited for, as far as that was asked."""
     verified: frozenset[Verify] = frozenset()
     """What was read from the API server for this decision, not from the index."""
 

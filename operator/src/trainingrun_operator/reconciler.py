@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from trainingrun_api import TrainingRunSpec, TrainingRunStatus, names
 from trainingrun_operator import events
 from trainingrun_operator.cluster import JOBS, PODS, RESOURCES, RUNS, Cluster
+from trainingrun_operator.complaints import Complaints
 from trainingrun_operator.conditions import urgent
 from trainingrun_operator.decide import decide
 from trainingrun_operator.errors import (
@@ -89,6 +90,7 @@ class Reconciler:
         self._written: dict[str, _Written] = {}
         self._projects = Projects()
         self._workloads = Workloads(cluster)
+        self._complaints = Complaints(cluster)
 
     def reconcile(self, view: View, scrape: Scrape | None = None, rivals: Iterable[View] = ()) -> Outcome:
         """One step of a run; `rivals` are the others of its project.
@@ -140,6 +142,7 @@ class Reconciler:
         """Drops what is remembered of a run that no longer exists; the project that it held."""
         self._written.pop(uid, None)
         self._workloads.forget(uid)
+        self._complaints.forget(uid)
         return self._projects.forget(uid)
 
     def _known(self, view: View) -> View:
@@ -172,6 +175,8 @@ class Reconciler:
             return replace(situation, run=fresh, spec=spec, status=_status(fresh), verified=checked)
         if what == Verify.PULSE:
             return replace(situation, pulse=self._take_pulse(situation.pods), verified=checked)
+        if what == Verify.COMPLAINT:
+            return replace(situation, complaint=self._complaints.ask(situation), verified=checked)
         if what == Verify.WORKLOAD:
             told = self._workloads.ask(situation)
             return replace(situation, workload=told, verified=checked)

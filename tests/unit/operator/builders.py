@@ -192,8 +192,8 @@ def situation(
 
 
 def status_after(*children: Mapping[str, Any], spec: Mapping[str, Any] = COMMAND) -> TrainingRunStatus:
-    """The status that a run with these children is given."""
-    plan = decide(situation(*children, spec=spec))
+    """The status that a run with these children is given, where nobody complains of what it waits for."""
+    plan = decide(situation(*children, spec=spec, verified=Verify.COMPLAINT))
     assert plan.status is not None, plan.why
     return plan.status
 

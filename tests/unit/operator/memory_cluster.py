@@ -53,6 +53,8 @@ class MemoryCluster:
     """Of all pods of an attempt, where they differ from what a test steps with."""
     lost_jobs: set[int] = field(default_factory=set)
     """Attempts whose Job somebody deletes while the pods run, which stay."""
+    complaints: dict[str, list[Object]] = field(default_factory=dict)
+    """Events by the field selector that finds them."""
     writes: int = 0
     version: int = 100
 
@@ -99,8 +101,10 @@ class MemoryCluster:
                 self._remove_pods_of(uid)
         self._die("after")
 
-    def find(self, resource: Resource, namespace: str, selector: str) -> list[Object]:
+    def find(self, resource: Resource, namespace: str, selector: str = "", fields: str = "") -> list[Object]:
         self.reads.append(resource.plural)
+        if fields:
+            return self.complaints.get(fields, [])
         label, _, value = selector.partition("=")
         return [
             copy.deepcopy(found)
@@ -146,7 +150,9 @@ class MemoryCluster:
         pods = [self.objects.get(("Pod", f"{NAME}-{attempt}-{index}-x")) for index in range(nodes)]
         phases = {pod["status"]["phase"] if pod else "" for pod in pods}
         if phases == {""}:
-            self._put_pods([raw_pod(i, "Pending", {"waiting": {}}, node="", **of) for i in range(nodes)])
+            self._put_pods(
+                [raw_pod(i, "Pending", {"waiting": {}}, node="", created=0, **of) for i in range(nodes)]
+            )
         elif phases == {"Pending"}:
             self._put_pods([raw_pod(i, **of) for i in range(nodes)])
         elif phases == {"Running"} and attempt in self.lost_jobs:

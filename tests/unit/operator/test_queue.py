@@ -130,7 +130,8 @@ class TestQueued:
 class TestAdmitted:
     @pytest.mark.parametrize("children", [[raw_job()], [raw_job(), raw_pod()]])
     def test_quota_is_reserved_as_soon_as_the_job_may_run(self, children: list[Any]) -> None:
-        status = status_of(decide(situation(*children, spec=SPEC, status=started(spec=SPEC))))
+        then = situation(*children, spec=SPEC, status=started(spec=SPEC), verified=Verify.COMPLAINT)
+        status = status_of(decide(then))
         assert quota(status) == ("True", "Admitted")
         assert condition(status, ConditionType.QUOTA_RESERVED).message == "admitted by LocalQueue team-a"
 
@@ -141,7 +142,8 @@ class TestAdmitted:
         gate = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gated"}
         gated = raw_pod(0, "Pending", {"waiting": {}}, [gate], node="")
         assert pod_from(gated).unschedulable is None
-        status = status_of(decide(situation(raw_job(), gated, spec=SPEC, status=started(spec=SPEC))))
+        then = situation(raw_job(), gated, spec=SPEC, status=started(spec=SPEC), verified=Verify.COMPLAINT)
+        status = status_of(decide(then))
         assert status.reason == Reason.PODS_STARTING
 
 
@@ -256,9 +258,11 @@ class Kueue(MemoryCluster):
     refusal: Exception | None = None
     waiting = "no cpu left"
 
-    def find(self, resource: Resource, namespace: str, selector: str) -> list[dict[str, Any]]:
+    def find(
+        self, resource: Resource, namespace: str, selector: str = "", fields: str = ""
+    ) -> list[dict[str, Any]]:
         if resource != WORKLOADS:
-            return super().find(resource, namespace, selector)
+            return super().find(resource, namespace, selector, fields)
         self.reads.append(f"{namespace}/workloads?{selector}")
         if self.refusal:
             raise self.refusal

@@ -56,6 +56,8 @@ def _follow(situation: Situation, job: Job) -> Plan:
     if situation.pods_ready == nodes:
         return _starts(situation, fields)
     waiting = why_waiting(situation)
+    if waiting.verify:
+        return Plan(why="nothing has moved for long", verify=waiting.verify)
     return Plan(
         why=f"waiting: {waiting.finding.reason}",
         status=with_findings(
