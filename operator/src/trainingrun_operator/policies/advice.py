@@ -28,8 +28,8 @@ BY_REASON = {
     Reason.INTERRUPTED: f"something sent SIGTERM to the program; {SUSPEND}",
     Reason.POD_DELETED: SUSPEND,
     Reason.JOB_LOST: f"{SUSPEND}; to end it, delete the TrainingRun instead of its Job",
-    Reason.STALLED: "read the logs of the silent ranks; if they were busy, raise deadlines.stallSeconds in a "
-    "new run",
+    Reason.STALLED: "status.silentRanks tells what each did last; if they were busy, raise "
+    "deadlines.stallSeconds in a new run",
     Reason.DEADLINE_EXCEEDED: "to allow as much time again, set the annotation "
     f"{names.RETRY_ANNOTATION} of the TrainingRun to a new text",
     Reason.UNSCHEDULABLE: f"free or add nodes with what the pods request, {RETRY}",
