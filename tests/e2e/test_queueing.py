@@ -55,10 +55,10 @@ def waits_for(name: str) -> Callable[[Object], bool]:
 
 
 def release(runs: Runs, run: str) -> None:
-    """Lets the script `until [ -e /tmp/go ]` of a run go on."""
-    pods = runs.items("pods", f"{names.RUN_LABEL}={run}")
-    living = next(pod for pod in pods if pod["status"]["phase"] == "Running")
-    runs.kubectl("exec", living["metadata"]["name"], "--", "touch", "/tmp/go")
+    """Lets UNTIL_RELEASED of a run go on, in all of its pods."""
+    for pod in runs.items("pods", f"{names.RUN_LABEL}={run}"):
+        if pod["status"]["phase"] == "Running":
+            runs.kubectl("exec", pod["metadata"]["name"], "--", "touch", "/tmp/go")
 
 
 UNTIL_RELEASED = "until [ -e /tmp/go ]; do sleep 0.2; done"
@@ -169,7 +169,7 @@ def test_a_preemption_is_free_and_the_run_queues_anew(
     runs: Runs, run: Callable[..., Object], priority: str
 ) -> None:
     with KueueStandIn(runs.cluster, runs.namespace, quota=1) as kueue:
-        runs.apply(run("low", UNTIL_RELEASED, queue="team-a"))
+        runs.apply(run("low", UNTIL_RELEASED, queue="team-a", nodes=2))
         runs.wait("low", "Running", seconds=SECONDS)
         runs.apply(run("high", UNTIL_RELEASED, queue="team-a", pod={"priorityClassName": priority}))
         runs.wait("high", "Running", seconds=SECONDS)
