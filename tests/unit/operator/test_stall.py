@@ -10,6 +10,7 @@ from tests.unit.operator.builders import (
     COMMAND,
     NOW,
     condition,
+    dead_pod,
     raw_job,
     raw_pod,
     situation,
@@ -196,6 +197,12 @@ def test_a_pod_that_does_not_answer_is_given_the_time_to_be_found_lost(
     assert [(silent.rank, silent.phase) for silent in status.silent_ranks or ()] == [(1, None)]
     assert "rank 1" in condition(status, ConditionType.PROGRESSING).message
     assert "does not answer" in condition(status, ConditionType.PROGRESSING).message
+
+
+def test_a_pod_that_has_ended_is_neither_waited_for_nor_named() -> None:
+    children = (*CHILDREN[:2], dead_pod(1, code=0, node="n2"))
+    plan = asked(silent_for(STALL, children=children), pulse(mute=(PODS[1],)))
+    assert [silent.rank for silent in ended(plan).silent_ranks or ()] == [0]
 
 
 BEATEN = Progress(last_heartbeat_time="2026-01-02T03:00:00Z", trainer_phase="training")

@@ -99,7 +99,7 @@ def _patience(situation: Situation) -> int:
     if any(pod.unreachable for pod in situation.pods):
         return NODE_VERDICT_SECONDS + situation.spec.restart.node_lost_seconds
     answered = situation.pulse.beats if situation.pulse else {}
-    mute = any(pod.name not in answered for pod in situation.pods)
+    mute = any(pod.name not in answered for pod in situation.pods if pod.alive)
     return NODE_VERDICT_SECONDS if mute and situation.spec.training else 0
 
 
@@ -125,7 +125,7 @@ def _silent(situation: Situation) -> Sequence[Named]:
         return ()
     ranks = situation.spec.local_world_size
     of: dict[int, Named] = {}
-    for pod in situation.pods:
+    for pod in (pod for pod in situation.pods if pod.alive):
         mute = tuple(Beat(rank) for rank in range(pod.index * ranks, (pod.index + 1) * ranks))
         of |= {beat.rank: (beat, pod) for beat in beats.get(pod.name, mute)}
     return [of[beat.rank] for beat in suspects([beat for _, (beat, _) in sorted(of.items())])]
