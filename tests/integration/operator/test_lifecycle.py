@@ -158,6 +158,18 @@ def test_terminal_is_terminal(runs: Runs, operator: Operator, image: str) -> Non
     assert runs.get("trainingrun", "done")["metadata"]["resourceVersion"] == version
 
 
+def test_pods_that_a_quota_refuses_are_no_secret(runs: Runs, operator: Operator, image: str) -> None:
+    runs.kubectl("create", "quota", "none", "--hard=pods=0")
+    runs.apply(manifest("refused", shell(image, "true")))
+    status = runs.wait_until(
+        "refused", lambda status: status.get("reason") == "Rejected", "refused", seconds=90
+    )
+    assert status["phase"] == "Pending"
+    assert "exceeded quota: none" in status["message"]
+    runs.kubectl("delete", "quota", "none")
+    runs.wait("refused", "Completed", seconds=300)
+
+
 def test_a_job_deleted_under_way_costs_an_attempt_and_nothing_else(
     runs: Runs, operator: Operator, image: str
 ) -> None:
