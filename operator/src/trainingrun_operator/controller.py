@@ -27,7 +27,7 @@ from trainingrun_operator.conditions import ended
 from trainingrun_operator.errors import OperatorError, UnavailableError
 from trainingrun_operator.informer import Informer
 from trainingrun_operator.metrics import OperatorMetrics, RunSeries
-from trainingrun_operator.observed import Key, View
+from trainingrun_operator.observed import Key
 from trainingrun_operator.plan import Image
 from trainingrun_operator.pulse import take_pulse
 from trainingrun_operator.reconciler import Outcome, Reconciler
@@ -35,6 +35,7 @@ from trainingrun_operator.resync import Resync
 from trainingrun_operator.scrape import Scrape
 from trainingrun_operator.scraper import Scraper
 from trainingrun_operator.settings import Settings
+from trainingrun_operator.view import View
 from trainingrun_operator.workqueue import WorkQueue
 
 SCRAPERS = 8

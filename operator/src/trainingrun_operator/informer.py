@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from trainingrun_operator.observed import Job, Key, Pod, Run, View, gone
+from trainingrun_operator.observed import Job, Key, Pod, Run, gone
+from trainingrun_operator.view import View
 
 
 class HasUid(Protocol):

@@ -13,8 +13,9 @@ from trainingrun_api.status import Stopping
 from trainingrun_operator.conditions import Finding, phase_of, updated
 from trainingrun_operator.heartbeats import Pulse
 from trainingrun_operator.kueue import Workload
-from trainingrun_operator.observed import Children, Job, JobState, Pod, Run, Trouble
+from trainingrun_operator.observed import Job, JobState, Pod, Run, Trouble
 from trainingrun_operator.scrape import Scrape
+from trainingrun_operator.view import Children
 
 Manifest = Mapping[str, Any]
 

@@ -12,8 +12,9 @@ from threading import Lock
 from typing import Any
 
 from trainingrun_api.reasons import AttemptOutcome, ConditionType, Phase, Reason
-from trainingrun_operator.observed import Key, Run, View
+from trainingrun_operator.observed import Key, Run
 from trainingrun_operator.plan import Ahead
+from trainingrun_operator.view import View
 
 
 class Claim(IntEnum):

@@ -30,7 +30,7 @@ from trainingrun_operator.errors import (
     UnavailableError,
 )
 from trainingrun_operator.heartbeats import Pulse
-from trainingrun_operator.observed import Key, Pod, Run, View, controller_uid, job_from, pod_from, run_from
+from trainingrun_operator.observed import Key, Pod, Run, controller_uid, job_from, pod_from, run_from
 from trainingrun_operator.ownership import contest
 from trainingrun_operator.plan import Image, Manifest, Plan, Situation, Standing, Verify
 from trainingrun_operator.policies.refused import refused, unreadable
@@ -38,6 +38,7 @@ from trainingrun_operator.policies.settled import settled
 from trainingrun_operator.projects import Projects
 from trainingrun_operator.scrape import Scrape
 from trainingrun_operator.times import seconds_between
+from trainingrun_operator.view import View
 from trainingrun_operator.workloads import Workloads
 
 OUTDATED_SECONDS = 1.0

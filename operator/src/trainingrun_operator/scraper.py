@@ -19,8 +19,9 @@ from contextlib import suppress
 from datetime import datetime
 
 from trainingrun_api import names
-from trainingrun_operator.observed import JobState, Key, Pod, View
+from trainingrun_operator.observed import JobState, Key, Pod
 from trainingrun_operator.scrape import Scrape, parse
+from trainingrun_operator.view import View
 from trainingrun_operator.workqueue import Backoff, WorkQueue
 
 TIMEOUT_SECONDS = 2.0

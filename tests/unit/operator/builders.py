@@ -9,9 +9,10 @@ from trainingrun_api import TrainingRunSpec, TrainingRunStatus, names
 from trainingrun_api.reasons import ConditionType
 from trainingrun_api.status import Condition
 from trainingrun_operator.decide import decide
-from trainingrun_operator.observed import Run, View, job_from, pod_from, run_from
+from trainingrun_operator.observed import Run, job_from, pod_from, run_from
 from trainingrun_operator.plan import Image, Situation, Verify
 from trainingrun_operator.times import to_timestamp
+from trainingrun_operator.view import View
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 UID = "0f1e2d3c-aaaa-bbbb-cccc-000000000001"

@@ -23,8 +23,9 @@ from tests.unit.operator.builders import (
 from trainingrun_api import names
 from trainingrun_operator.cluster import RESOURCES, RUNS, Resource
 from trainingrun_operator.errors import AlreadyExistsError, ConflictError, NotFoundError
-from trainingrun_operator.observed import JobState, Raw, View, job_from, pod_from, run_from
+from trainingrun_operator.observed import JobState, Raw, job_from, pod_from, run_from
 from trainingrun_operator.times import to_timestamp
+from trainingrun_operator.view import View
 
 Object = dict[str, Any]
 KINDS = {RUNS: names.KIND, **{resource: kind for kind, resource in RESOURCES.items()}}

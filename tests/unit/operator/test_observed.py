@@ -21,13 +21,13 @@ from tests.unit.operator.builders import (
 from trainingrun_operator.observed import (
     JobState,
     Trouble,
-    View,
     controller_uid,
     job_from,
     pod_from,
     run_from,
 )
 from trainingrun_operator.times import to_timestamp
+from trainingrun_operator.view import View
 
 
 def test_a_run_without_status_or_generation_is_read() -> None:

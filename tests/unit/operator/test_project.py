@@ -25,10 +25,11 @@ from trainingrun_api.reasons import ConditionType, Phase, Reason
 from trainingrun_operator.decide import decide
 from trainingrun_operator.heartbeats import Pulse
 from trainingrun_operator.informer import Informer
-from trainingrun_operator.observed import View, job_from, run_from
+from trainingrun_operator.observed import job_from, run_from
 from trainingrun_operator.plan import Ahead, Verify
 from trainingrun_operator.projects import Claim, Projects, claim_of, line
 from trainingrun_operator.reconciler import Reconciler
+from trainingrun_operator.view import View
 
 SPEC = {**COMMAND, "project": "chest"}
 ATTEMPT_1_RECORD = {"number": 1, "outcome": "Failure", "reason": "UserError"}

@@ -15,7 +15,8 @@ import pytest
 from tests.unit.operator.builders import NOW, UID, dead_pod, raw_job, raw_pod, run
 from trainingrun_api import telemetry
 from trainingrun_operator import scraper
-from trainingrun_operator.observed import View, job_from, pod_from
+from trainingrun_operator.observed import job_from, pod_from
+from trainingrun_operator.view import View
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
