@@ -21,7 +21,7 @@ from tests.unit.operator.builders import (
     situation,
     started,
 )
-from tests.unit.operator.memory_cluster import MemoryCluster, cluster_with_run
+from tests.unit.operator.memory_cluster import Killed, MemoryCluster, cluster_with_run
 from trainingrun_api import TrainingRunSpec, TrainingRunStatus, names
 from trainingrun_api.reasons import ConditionType, Phase, Reason
 from trainingrun_operator.cluster import WORKLOADS, Resource
@@ -316,3 +316,69 @@ class TestAsking:
             operator.reconcile(kueue.view())
         assert kueue.objects["Job", f"{NAME}-1"]["metadata"]["resourceVersion"] == before
         assert kueue.created[f"Job/{NAME}-1"] == 1
+
+
+class Preempting(Kueue):
+    """Admits every Job as soon as it can, and takes the quota of the first one back once that runs."""
+
+    def step(self, nodes: int, exit_code: int) -> None:
+        job = max(self._all("Job"), key=lambda found: str(found["metadata"]["name"]), default=None)
+        first = job is not None and job["metadata"]["uid"] == JOB_UID
+        running = first and any(pod["status"]["phase"] == "Running" for pod in self._all("Pod"))
+        if job and running:
+            self.put({**job, "spec": {**job["spec"], "suspend": True}})
+            self._remove_pods_of(JOB_UID)
+        elif job and job["spec"].get("suspend"):
+            given_up = self.objects[names.KIND, NAME]["status"].get("stopping")
+            self.put({**job, "spec": {**job["spec"], "suspend": bool(given_up)}})
+        else:
+            super().step(nodes, exit_code)
+
+
+def preempted_and_completed(die_at: dict[int, str]) -> Preempting:
+    """The cluster after a run that was preempted once, with a new process after each death."""
+    cluster = Preempting(objects=cluster_with_run({**SPEC, "nodes": 2}).objects, die_at=dict(die_at))
+
+    def process() -> Reconciler:
+        return Reconciler(cluster, TRAINER_IMAGE, 10, lambda: NOW, "here", lambda pods: Pulse())
+
+    operator = process()
+    for _ in range(100):
+        try:
+            operator.reconcile(cluster.view())
+        except Killed:
+            operator = process()
+            continue
+        if cluster.objects[names.KIND, NAME]["status"]["phase"] == "Completed":
+            return cluster
+        cluster.step(nodes=2, exit_code=0)
+    raise AssertionError(f"the run does not end: {cluster.statuses[-1]}")
+
+
+UNDISTURBED = preempted_and_completed({})
+
+
+def durable(cluster: MemoryCluster) -> tuple[dict[str, int], dict[str, int]]:
+    """Creations and deletions without news, which may get lost."""
+    created = {name: count for name, count in cluster.created.items() if not name.startswith("Event/")}
+    return created, dict(cluster.deleted)
+
+
+def test_a_preempted_run_completes_with_its_second_job() -> None:
+    created, deleted = durable(UNDISTURBED)
+    assert {name for name in created if name.startswith("Job/")} == {"Job/chest-1", "Job/chest-2"}
+    assert deleted == {"Job/chest-1": 1}
+    end = UNDISTURBED.statuses[-1]
+    assert [(record["outcome"], record["reason"]) for record in end["attempts"]] == [
+        ("Disruption", "Preempted"),
+        ("Completed", "Completed"),
+    ]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("write", range(1, UNDISTURBED.writes + 1))
+def test_dying_at_any_write_of_it_leads_to_the_same_end(write: int, when: str) -> None:
+    cluster = preempted_and_completed({write: when})
+    assert not cluster.die_at, "the process did not die"
+    assert cluster.statuses[-1] == UNDISTURBED.statuses[-1]
+    assert durable(cluster) == durable(UNDISTURBED)
