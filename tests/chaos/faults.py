@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from tests.chaos.moments import Aim
 from tests.chaos.scene import Scene, Target, wait_for
 from tests.chaos.table import Fault
 from tests.cluster.bare import disks
@@ -15,6 +16,7 @@ from tests.cluster.containers import block_device
 from tests.demo import install
 from tests.helpers.runs import Runs
 from trainingrun_api import names, telemetry
+from trainingrun_api.telemetry import TrainerPhase
 
 Heal = Callable[[], None]
 
@@ -27,11 +29,18 @@ SIGNALS = {Fault.KILL: signal.SIGKILL, Fault.TERMINATE: signal.SIGTERM, Fault.ST
 NODE_FAULTS = (Fault.DRAIN_NODE, Fault.DEAD_NODE)
 OPERATOR_PODS = f"app.kubernetes.io/name={install.RELEASE}"
 ENDED = ("Succeeded", "Failed")
-ANSWER_SECONDS = 60
+FULL_SECONDS = 5
+ANSWER_SECONDS = 180
 
 
-def strike(fault: Fault, scene: Scene, target: Target) -> Heal:
-    """Do it; returns once it is done, for passing faults once it has passed. Raises ClusterError."""
+def strike(fault: Fault, scene: Scene, aim: Aim) -> Heal:
+    """Do it; returns once it is done, for passing faults once it has passed.
+
+    Raises:
+        ClusterError: it cannot be done here.
+        NeverCameError: the run did not answer to it.
+    """
+    target = aim.target
     match fault:
         case Fault.KILL | Fault.TERMINATE | Fault.STOP:
             target.container.signal(SIGNALS[fault], target.pid)
@@ -45,7 +54,7 @@ def strike(fault: Fault, scene: Scene, target: Target) -> Heal:
             scene.cluster.kill_node(target.node)
             return partial(scene.cluster.revive_node, target.node)
         case Fault.FULL_VOLUME:
-            _fill_until_noticed(scene)
+            _fill_until_noticed(scene, starting=aim.state.phase is TrainerPhase.STARTING)
         case Fault.TRUNCATED_CHECKPOINT:
             target.container.signal(signal.SIGKILL, target.pid)
             _truncate_after_the_end(scene)
@@ -87,16 +96,20 @@ def _drain(scene: Scene, node: str) -> Heal:
     return partial(scene.runs.kubectl, "uncordon", node)  # type: ignore[return-value]
 
 
-def _fill_until_noticed(scene: Scene) -> None:
+def _fill_until_noticed(scene: Scene, *, starting: bool) -> None:
     volume = scene.cluster.volume_folder(scene.runs.namespace, scene.claim)
     pod = scene.pods(1)[0]["metadata"]["name"]
     disks.fill(volume)
     try:
-        wait_for(
-            "word that no checkpoint can be written",
-            lambda: scene.reader.run(pod).get(telemetry.CHECKPOINT_BLOCKED) or None,
-            ANSWER_SECONDS,
-        )
+        if starting:
+            wait_for("rank 0's page", lambda: scene.reader.run(pod) or None, ANSWER_SECONDS)
+            time.sleep(FULL_SECONDS)  # its first writes follow, and no page tells that they fail
+        else:
+            wait_for(
+                "word that no checkpoint can be written",
+                lambda: scene.reader.run(pod).get(telemetry.CHECKPOINT_BLOCKED) or None,
+                ANSWER_SECONDS,
+            )
     finally:
         disks.free(volume)
 

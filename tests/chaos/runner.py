@@ -87,7 +87,7 @@ class Runner:
         aim = moments.reach(scene, case.moment, rank)
         seen.struck, seen.struck_step = f"{aim.state.phase} at step {aim.state.step}", aim.state.step
         struck = time.monotonic()
-        heal = faults.strike(case.fault, scene, aim.target)
+        heal = faults.strike(case.fault, scene, aim)
         try:
             self._follow(scene, seen, struck)
         finally:
