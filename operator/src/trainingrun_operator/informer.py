@@ -64,16 +64,15 @@ class Informer:
         return View(newest, tuple(self._real(self.jobs, key)), tuple(pods.values()))
 
     def rivals(self, run: Run) -> tuple[View, ...]:
-        """The other runs of its project, with their Jobs."""
-        project = run.project
-        others = (
-            (other for other in self._real(self.projects, project) if other.uid != run.uid) if project else ()
-        )
+        """The other runs of its project that are not over, with their Jobs."""
+        if run.project is None:
+            return ()
+        others = (other for other in self._members(run.project) if other.uid != run.uid)
         return tuple(View(other, tuple(self._real(self.jobs, other.key))) for other in others)
 
     def members(self, project: Key) -> list[Key]:
-        """The runs of a project, given its namespace and name."""
-        return [run.key for run in self._real(self.projects, project)]
+        """The runs of a project that are not over, given its namespace and name."""
+        return [run.key for run in self._members(project)]
 
     def run_keys(self) -> list[Key]:
         """All runs, and runs that only have children left."""
@@ -87,6 +86,9 @@ class Informer:
     def bury(self, uids: Iterable[str]) -> None:
         """Never shows these objects again; a UID is not used twice."""
         self.ghosts = (self.ghosts | set(uids)) & set(self.known)
+
+    def _members(self, project: Key) -> list[Run]:
+        return [run for run in self._real(self.projects, project) if not run.over]
 
     def _real(self, index: Index[T], key: Key) -> list[T]:
         return [item for item in index.get(key, ()) if item.uid not in self.ghosts]

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from trainingrun_api import names
+from trainingrun_api.reasons import Phase
 from trainingrun_operator.times import from_timestamp
 
 Raw = Mapping[str, Any]
@@ -44,6 +45,11 @@ class Run:
     def key(self) -> Key:
         """Where the work queue files it."""
         return self.namespace, self.name
+
+    @property
+    def over(self) -> bool:
+        """Whether it was Completed or Failed when it was read."""
+        return self.status.get("phase") in (Phase.COMPLETED, Phase.FAILED)
 
     @property
     def project(self) -> Key | None:

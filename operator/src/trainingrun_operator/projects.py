@@ -30,7 +30,7 @@ class Claim(IntEnum):
 def claim_of(view: View) -> Claim | None:
     """A run's claim; None where it wants nothing: it is over, suspended or being deleted."""
     run, status = view.run, view.run.status
-    if run.deleting or status.get("phase") in (Phase.COMPLETED, Phase.FAILED):
+    if run.deleting or run.over:
         return None
     attempt = view.children().latest(status.get("attempt"))
     record = (status.get("attempts") or [{}])[-1]

@@ -187,7 +187,8 @@ def test_the_informer_finds_the_other_runs_of_a_project_with_their_jobs() -> Non
     a, b = member("a"), member("b", jobs=[raw_job(owner_uid="uid-b")])
     alone = run_from(raw_run(COMMAND, name="alone", uid="uid-alone"))
     project = (NAMESPACE, "chest")
-    informer = Informer(projects={project: [a.run, b.run]}, jobs={b.run.key: b.jobs})
+    over = member("over", OVER)
+    informer = Informer(projects={project: [a.run, b.run, over.run]}, jobs={b.run.key: b.jobs})
     assert informer.rivals(a.run) == (b,)
     assert informer.rivals(alone) == ()
     assert informer.members(project) == [a.run.key, b.run.key]
