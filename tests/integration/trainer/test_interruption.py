@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.trainer.conftest import Launcher
 from tests.integration.trainer.ports import free_port
-from tests.integration.trainer.test_failures import workers
+from tests.integration.trainer.test_failures import wait_for_epoch, workers
 from tests.integration.trainer.test_launch import is_interrupted, page, wait_until
 from trainingrun_api import telemetry
 from trainingrun_api.names import ENV_HEARTBEATS_PORT
@@ -60,3 +60,27 @@ def test_sigterm_ends_all_ranks_soon(
         assert ended.message is not None
         assert ended.message.checkpoint is not None
         assert ended.message.checkpoint.step == ended.read("checkpoints/last.manifest.json")["step"] > 0
+
+
+def test_sigterm_to_one_pod_stops_all_pods_at_the_same_step(
+    launcher: Launcher, digits: dict[str, Any]
+) -> None:
+    """The loaders of the pod get the signal too, and must live until the last step is taken."""
+    config = digits | {"maxEpochs": 100, "data": digits["data"] | {"numWorkers": 1}}
+    first, second = launcher.launch_pods(config, pods=2)
+    wait_for_epoch(first)
+    second.process.terminate()
+    ended = [is_interrupted(pod) for pod in (first, second)]
+    steps = {pod.message and pod.message.global_step for pod in ended}
+    assert steps == {ended[0].read("checkpoints/last.manifest.json")["step"]}
+
+
+def test_sigterm_ends_a_process_without_a_launcher_and_its_loaders(
+    launcher: Launcher, digits: dict[str, Any]
+) -> None:
+    """Loaders that live on keep the output open, for whose end `is_interrupted` waits."""
+    config = digits | {"maxEpochs": 100, "data": digits["data"] | {"numWorkers": 1}}
+    running = launcher.start("trainingrun_trainer", config)
+    wait_for_epoch(running)
+    running.process.terminate()
+    is_interrupted(running)

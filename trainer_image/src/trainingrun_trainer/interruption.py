@@ -5,7 +5,9 @@ some ranks (https://github.com/Lightning-AI/pytorch-lightning/issues/20806). So 
 training the ranks vote each step (keeper.py).
 """
 
+import os
 import signal
+from threading import Thread
 from types import FrameType
 
 import pytorch_lightning as pl
@@ -31,6 +33,19 @@ class StopSignal:
         self.received = True
         if not self.deferred:
             raise Interrupted("stopped by SIGTERM", STOPPED_ADVICE)
+
+
+def shield_loader(worker: int) -> None:
+    """Let a loader process live until its rank has saved: torchrun sends SIGTERM to a rank with all its
+    children. Only the rank's own ends it."""
+
+    def leave_with_the_rank() -> None:
+        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+            pass
+        os._exit(0)
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    Thread(target=leave_with_the_rank, daemon=True).start()
 
 
 def take_over(trainer: pl.Trainer) -> None:

@@ -13,6 +13,7 @@ from trainingrun_trainer.data.augmentation import augment
 from trainingrun_trainer.data.preparation import PreparedData
 from trainingrun_trainer.data.sampler import EvaluationBatches, Key, Position, TrainBatches
 from trainingrun_trainer.distributed import Ranks
+from trainingrun_trainer.interruption import shield_loader
 
 
 class Batch(NamedTuple):
@@ -106,6 +107,7 @@ class ImageDataModule(pl.LightningDataModule):
             ImageDataset(self._data, augmentation, self._config.seed),
             batch_sampler=batches,
             collate_fn=as_is,
+            worker_init_fn=shield_loader,
             num_workers=self._num_workers,
             pin_memory=self._pin_memory,
             persistent_workers=data.persistent_workers and self._num_workers > 0,
