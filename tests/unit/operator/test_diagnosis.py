@@ -231,7 +231,7 @@ LOST = telling("PeerLost")
         ([dead_pod(i, message=LOST) for i in range(3)], Reason.NCCL_TIMEOUT, 0),
     ],
 )
-def test_a_pod_that_was_deleted_by_force_is_missed_by_the_others(
+def test_a_pod_that_left_while_nobody_looked_is_missed_by_the_others(
     pods: list[dict[str, Any]], reason: Reason, index: int
 ) -> None:
     found = diagnose(SPEC, job_from(raw_job("Failed")), [pod_from(pod) for pod in pods], None)

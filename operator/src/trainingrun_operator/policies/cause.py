@@ -126,6 +126,7 @@ def signal_name(code: int) -> str | None:
 
 
 def _own_error(ended: Exit) -> bool:
+    """Whether the program tells of an error that is no echo of another pod's end."""
     told = TerminationMessage.decode(ended.message)
     if told is None or told.outcome != "failed" or told.error is None:
         return False

@@ -96,12 +96,12 @@ def _is_echo(found: LastFailure, pods: Sequence[Pod]) -> bool:
 
 
 def _gone(attempt: int, index: int) -> LastFailure:
-    """Pods that ended are kept, so one that is missing was deleted; by force, where nobody saw it leave."""
+    """Pods that ended are kept and deleted ones remembered, so nobody was looking when this one left."""
     return LastFailure(
         attempt=attempt,
         index=index,
         reason=Reason.POD_DELETED,
-        message=f"the pod with index {index} was deleted",
+        message=f"the pod with index {index} was deleted while the operator was away",
         advice=advice(Reason.POD_DELETED),
     )
 
