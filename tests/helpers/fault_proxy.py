@@ -28,6 +28,8 @@ Object = dict[str, Any]
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 HOP_BY_HOP = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
 """Headers that are not passed on; answers must come uncompressed to be read here."""
+GONE_SECONDS = 0.2
+"""How long a watch is kept for an operator that died."""
 REASONS = {409: "Conflict", 410: "Expired", 429: "TooManyRequests", 503: "ServiceUnavailable"}
 
 
@@ -158,9 +160,7 @@ class FaultProxy:
         async with ClientSession(
             connector=connector, timeout=ClientTimeout(), auto_decompress=False
         ) as session:
-            # Without cancellation a watch would be kept for an operator that died.
-            server = web.Server(partial(self._handle, session), handler_cancellation=True)
-            runner = web.ServerRunner(server, shutdown_timeout=0.1)
+            runner = web.ServerRunner(web.Server(partial(self._handle, session)), shutdown_timeout=0.1)
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
@@ -190,6 +190,7 @@ class FaultProxy:
                         return await _stream(request, answer, fault)
                     finally:
                         self.watches -= 1
+                        _hang_up(answer)
                 data = await answer.read()
         except ClientError:
             return await _break(request, Break(committed=False))
@@ -272,10 +273,10 @@ async def _stream(
     await out.prepare(request)
     with suppress(ConnectionError):
         if not isinstance(fault, Tamper):
-            async for chunk in answer.content.iter_any():
+            async for chunk in _chunks(request, answer):
                 await out.write(chunk)
             return out
-        async for line in _lines(answer):
+        async for line in _lines(_chunks(request, answer)):
             for event in fault.change(json.loads(line)):
                 await out.write(json.dumps(event).encode() + b"\n")
                 if event["type"] == "ERROR":
@@ -283,10 +284,29 @@ async def _stream(
     return out
 
 
-async def _lines(answer: ClientResponse) -> AsyncIterator[bytes]:
+def _hang_up(answer: ClientResponse) -> None:
+    """Ends a connection at once: TLS would wait for the other side, longer than the proxy may live."""
+    if answer.connection and answer.connection.transport:
+        answer.connection.transport.abort()
+
+
+async def _chunks(request: web.BaseRequest, answer: ClientResponse) -> AsyncIterator[bytes]:
+    """What comes from the API server, until it ends the watch or the operator is gone."""
+    while not answer.content.at_eof():
+        chunk = b""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GONE_SECONDS):
+                chunk = await answer.content.readany()
+        if chunk:
+            yield chunk
+        if request.transport is None or request.transport.is_closing():
+            return
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Lines of any length, which aiohttp's own reader does not take."""
     rest = b""
-    async for chunk in answer.content.iter_any():
+    async for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
             yield line
