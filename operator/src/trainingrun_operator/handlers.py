@@ -122,8 +122,7 @@ def _registry(informer: Informer, add: Add, problems: Callable[[], list[str]]) -
 
     @kopf.on.event(*PODS, registry=registry)
     async def on_pod(body: kopf.Body, type: str | None, **_: Any) -> None:
-        if type == "DELETED":
-            informer.departed(_run_key(body), pod_from(body))
+        informer.heard(_run_key(body), pod_from(body), gone=type == "DELETED")
         add(_run_key(body), delay=POD_NEWS_SECONDS)
 
     @kopf.on.probe(id="operator", registry=registry)

@@ -4,13 +4,15 @@ An index is a hint: after a watch was interrupted (410 Gone), kopf lists anew bu
 in the meantime. The audit of `resync` finds such ghosts by their UIDs, and they are not shown from then on.
 
 A deleted pod leaves the index in the same moment in which it tells how it ended. So pods of the latest
-attempt that are gone are still shown, as ended.
+attempt that are gone are still shown, as ended. And when its node reports the end, the time of the deletion
+is set anew, so the first one that was heard of is kept.
 
 Belongs to the event loop, where kopf changes the indices.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from trainingrun_operator.observed import Job, Key, Pod, Run, gone
@@ -45,8 +47,19 @@ class Informer:
     gone: dict[Key, dict[str, Pod]] = field(default_factory=dict)
     """Pods that left the index, by UID, of one attempt of each run."""
 
-    def departed(self, key: Key, pod: Pod) -> None:
-        """Keeps the last state of a pod that was deleted, until a pod of a later attempt is."""
+    leaving: dict[str, datetime] = field(default_factory=dict)
+    """When the deletion of a pod was first asked for, by UID."""
+
+    def heard(self, key: Key, pod: Pod, *, gone: bool) -> None:
+        """Takes note of an event of a pod; `gone` where it left the index."""
+        if pod.deletion:
+            self.leaving.setdefault(pod.uid, pod.deletion.requested_at)
+        if gone:
+            self._keep(key, self._since_first(pod))
+            self.leaving.pop(pod.uid, None)
+
+    def _keep(self, key: Key, pod: Pod) -> None:
+        """The last state of a pod that was deleted, until a pod of a later attempt is."""
         known = self.gone.get(key, {})
         same = {uid: other for uid, other in known.items() if other.run_uid == pod.run_uid}
         if all(other.attempt <= pod.attempt for other in same.values()):
@@ -60,7 +73,8 @@ class Informer:
             self.gone.pop(key, None)
             return None
         newest = max(runs, key=lambda run: run.created)
-        pods = {**self.gone.get(key, {}), **{pod.uid: pod for pod in self._real(self.pods, key)}}
+        real = (self._since_first(pod) for pod in self._real(self.pods, key))
+        pods = {**self.gone.get(key, {}), **{pod.uid: pod for pod in real}}
         return View(newest, tuple(self._real(self.jobs, key)), tuple(pods.values()))
 
     def rivals(self, run: Run) -> tuple[View, ...]:
@@ -86,9 +100,16 @@ class Informer:
     def bury(self, uids: Iterable[str]) -> None:
         """Never shows these objects again; a UID is not used twice."""
         self.ghosts = (self.ghosts | set(uids)) & set(self.known)
+        self.leaving = {uid: when for uid, when in self.leaving.items() if uid in self.known}
 
     def _members(self, project: Key) -> list[Run]:
         return [run for run in self._real(self.projects, project) if not run.over]
+
+    def _since_first(self, pod: Pod) -> Pod:
+        first = self.leaving.get(pod.uid)
+        if first is None or pod.deletion is None:
+            return pod
+        return replace(pod, deletion=replace(pod.deletion, requested_at=first))
 
     def _real(self, index: Index[T], key: Key) -> list[T]:
         return [item for item in index.get(key, ()) if item.uid not in self.ghosts]
