@@ -149,6 +149,7 @@ def test_sigterm_ends_all_ranks_at_once_with_a_checkpoint(
     assert monotonic() - started < 25, "torchrun had to kill the workers"
     assert ended.message is not None
     assert ended.message.outcome == "interrupted"
+    assert ended.message.epochs == len(ended.read("metrics.json"))
     assert ended.read("run.json")["state"] == "interrupted"
     manifest = ended.read("checkpoints/last.manifest.json")
     assert manifest["step"] > 0

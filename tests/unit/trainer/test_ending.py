@@ -157,6 +157,26 @@ def test_a_stopped_pod_says_how_far_it_came() -> None:
     assert (message.rank, message.global_step, message.checkpoint.step) == (None, 21, 20)
 
 
+def test_a_stopped_pod_says_what_its_lowest_rank_reported(tmp_path: Path) -> None:
+    assert agent.first_interrupted(tmp_path) is None
+    reports = [
+        (2, Interrupted("stopped after step 7")),
+        (1, Interrupted("stopped after step 8")),
+        (0, LOST),
+    ]
+    for rank, error in reports:
+        file = tmp_path / "attempt_0" / str(rank) / "error.json"
+        file.parent.mkdir(parents=True)
+        environment = {termination.TORCHELASTIC_ERROR_FILE: str(file)}
+        termination.report_failure(error, termination.failure(error, rank), environment)
+    (tmp_path / "attempt_0" / "3").mkdir()
+    (tmp_path / "attempt_0" / "3" / "error.json").write_text('{"message"')
+    message = agent.first_interrupted(tmp_path)
+    assert message is not None
+    assert message.error is not None
+    assert (message.rank, message.error.message) == (1, "stopped after step 8")
+
+
 @pytest.mark.parametrize(("silent", "kind"), [(1.0, "SIGABRT"), (agent.WATCHDOG_SECONDS, NCCL_TIMEOUT)])
 def test_an_abort_after_a_long_silence_is_taken_for_the_watchdogs(
     tmp_path: Path, silent: float, kind: str

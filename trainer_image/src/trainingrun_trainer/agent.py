@@ -4,12 +4,17 @@ torchrun itself exits 1 whatever its workers exit with. Here the first failure d
 termination message, so that the operator learns the cause and not its echo in another rank.
 """
 
+import json
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from torch.distributed import DistError
 from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -41,8 +46,11 @@ def run(arguments: Sequence[str], processes: int, heartbeats: Heartbeats) -> Non
     # torchrun's own lines repeat what the first failure says
     logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
     os.environ.setdefault(THREADS_VARIABLE, str(threads(cpu_limit(), processes)))
+    # where torchrun has the ranks leave their error files
+    errors = Path(tempfile.mkdtemp(prefix="trainingrun-errors-"))
+    options = ["--log-dir", str(errors), "--module", "trainingrun_trainer", *arguments]
     try:
-        torchrun(parse_args(["--module", "trainingrun_trainer", *arguments]))  # type: ignore[no-untyped-call]
+        torchrun(parse_args(options))  # type: ignore[no-untyped-call]
     except ChildFailedError as error:
         code, message = explain(error.failures, heartbeats.read(), time.time())
         termination.write(message, os.environ)
@@ -51,8 +59,22 @@ def run(arguments: Sequence[str], processes: int, heartbeats: Heartbeats) -> Non
         termination.write(TerminationMessage(outcome="failed", error=describe(error)), os.environ)
         raise
     except SignalException as error:
-        termination.write(completed(termination.stopped(error.sigval), heartbeats.read()), os.environ)
+        message = first_interrupted(errors) or termination.stopped(error.sigval)
+        termination.write(completed(message, heartbeats.read()), os.environ)
         sys.exit(names.EXIT_INTERRUPTED)
+    finally:
+        shutil.rmtree(errors, ignore_errors=True)
+
+
+def first_interrupted(errors: Path) -> TerminationMessage | None:
+    """What the lowest rank of this pod reported that stopped on SIGTERM; None where none came so far."""
+    messages = []
+    for file in errors.rglob("error.json"):
+        with suppress(json.JSONDecodeError):  # killed while it wrote
+            report = termination.from_error_file(json.loads(file.read_text()))
+            if report is not None and report.message.outcome == "interrupted":
+                messages.append(report.message)
+    return min(messages, key=lambda message: message.rank or 0, default=None)
 
 
 def explain(
