@@ -20,6 +20,7 @@ FATAL, SUSPENSION = AttemptOutcome.FATAL, AttemptOutcome.SUSPENSION
         (Reason.IMAGE_PULL, None, FATAL),
         (Reason.VOLUME_UNBOUND, None, FATAL),
         (Reason.CONTAINER_CONFIG, None, FATAL),
+        (Reason.REJECTED, None, FATAL),
         (Reason.EVICTED, 143, DISRUPTION),
         (Reason.PREEMPTED, 143, DISRUPTION),
         (Reason.NODE_LOST, None, DISRUPTION),

@@ -1,6 +1,7 @@
 """What has not started in time, or has run for its time, is stopped, and the run is Failed with the cause."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,10 +22,14 @@ from trainingrun_api import TrainingRunStatus
 from trainingrun_api.reasons import AttemptOutcome, Phase, Reason
 from trainingrun_api.status import Stopping
 from trainingrun_operator.decide import decide
+from trainingrun_operator.observed import Trouble
+from trainingrun_operator.plan import Verify
 from trainingrun_operator.policies.cost import BY_REASON
 
 NO_GPU = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
 NO_CLAIM = 'persistentvolumeclaim "data" not found'
+NO_MOUNT = Trouble("FailedMount", "MountVolume.SetUp failed for volume: timed out")
+NO_QUOTA = Trouble("FailedCreate", "exceeded quota: pods, requested: pods=1, used: pods=4, limited: pods=4")
 SETTLED = -40.0
 """Age of the pods' creation: their trouble is news."""
 
@@ -40,38 +45,57 @@ def job(began: float | None = None, *, suspended: bool = False) -> dict[str, Any
     return {**found, "spec": {"suspend": suspended}, "status": {**found["status"], **began_at}}
 
 
-def stopping_after(*children: Mapping[str, Any], status: TrainingRunStatus, **of: Any) -> Stopping | None:
-    plan = decide(situation(*children, status=status, spec=of))
+def stopping_after(
+    *children: Mapping[str, Any],
+    status: TrainingRunStatus,
+    complaint: Trouble | None = None,
+    **of: Any,
+) -> Stopping | None:
+    """The decision after it was asked what Events complain of."""
+    found = situation(*children, status=status, spec=of, verified=Verify.COMPLAINT)
+    plan = decide(replace(found, complaint=complaint))
     return plan.status.stopping if plan.status else None
 
 
 @pytest.mark.parametrize(
-    ("pod", "reason", "words"),
+    ("pod", "complaint", "reason", "words"),
     [
         pytest.param(
             waiting_pod(reason="ErrImagePull", message="not found", created=SETTLED),
+            None,
             Reason.IMAGE_PULL,
             "ErrImagePull: not found",
             id="no image",
         ),
-        pytest.param(unschedulable_pod(NO_GPU, created=SETTLED), Reason.UNSCHEDULABLE, NO_GPU, id="no room"),
         pytest.param(
-            unschedulable_pod(NO_CLAIM, created=SETTLED), Reason.VOLUME_UNBOUND, NO_CLAIM, id="no claim"
+            unschedulable_pod(NO_GPU, created=SETTLED), None, Reason.UNSCHEDULABLE, NO_GPU, id="no room"
         ),
-        pytest.param(waiting_pod(), Reason.DEADLINE_EXCEEDED, "0 of 1 pods run", id="only time"),
-        pytest.param(None, Reason.DEADLINE_EXCEEDED, "being created", id="no pod"),
+        pytest.param(
+            unschedulable_pod(NO_CLAIM, created=SETTLED), None, Reason.VOLUME_UNBOUND, NO_CLAIM, id="no claim"
+        ),
+        pytest.param(waiting_pod(), NO_MOUNT, Reason.VOLUME_UNBOUND, NO_MOUNT.message, id="no mount"),
+        pytest.param(None, NO_QUOTA, Reason.REJECTED, NO_QUOTA.message, id="no quota"),
+        pytest.param(waiting_pod(), None, Reason.DEADLINE_EXCEEDED, "0 of 1 pods run", id="only time"),
+        pytest.param(None, None, Reason.DEADLINE_EXCEEDED, "being created", id="no pod"),
     ],
 )
 def test_a_late_start_ends_the_run_with_what_its_pods_wait_for(
-    pod: Mapping[str, Any] | None, reason: Reason, words: str
+    pod: Mapping[str, Any] | None, complaint: Trouble | None, reason: Reason, words: str
 ) -> None:
     children = [job(-60), *([pod] if pod else [])]
-    found = stopping_after(*children, status=started(spec=spec(startupSeconds=60)), **spec(startupSeconds=60))
+    fields = spec(startupSeconds=60)
+    found = stopping_after(*children, status=started(spec=fields), complaint=complaint, **fields)
     assert found
     assert found.reason == reason
     assert words in found.message
     assert "within 60 s (deadlines.startupSeconds)" in found.message
     assert BY_REASON[reason] == AttemptOutcome.FATAL
+
+
+def test_events_are_read_before_a_late_start_is_called_a_matter_of_time() -> None:
+    fields = spec(startupSeconds=60)
+    plan = decide(situation(job(-60), spec=fields, status=started(spec=fields)))
+    assert (plan.verify, plan.status) == (Verify.COMPLAINT, None)
 
 
 @pytest.mark.parametrize(

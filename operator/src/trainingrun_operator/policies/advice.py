@@ -35,6 +35,7 @@ BY_REASON = {
     Reason.UNSCHEDULABLE: f"free or add nodes with what the pods request, {RETRY}",
     Reason.IMAGE_PULL: "correct spec.image or pod.imagePullSecrets in a new run",
     Reason.VOLUME_UNBOUND: f"create the claim, or make its storage available, {RETRY}",
+    Reason.REJECTED: f"make room in the quota, or mend what refuses the pods, {RETRY}",
     Reason.CONTAINER_CONFIG: "correct what the kubelet names in a new run",
 }
 """By reason; the pod and its node are filled in."""

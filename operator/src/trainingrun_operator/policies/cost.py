@@ -14,6 +14,7 @@ BY_REASON = {
     Reason.IMAGE_PULL: AttemptOutcome.FATAL,
     Reason.VOLUME_UNBOUND: AttemptOutcome.FATAL,
     Reason.CONTAINER_CONFIG: AttemptOutcome.FATAL,
+    Reason.REJECTED: AttemptOutcome.FATAL,
     Reason.EVICTED: AttemptOutcome.DISRUPTION,
     Reason.PREEMPTED: AttemptOutcome.DISRUPTION,
     Reason.NODE_LOST: AttemptOutcome.DISRUPTION,

@@ -54,7 +54,10 @@ def active_due(situation: Situation) -> datetime | None:
 
 
 def _not_started(situation: Situation) -> Plan:
-    waiting = why_waiting(situation).finding
+    found = why_waiting(situation)
+    if found.verify:
+        return Plan(why="deadlines.startupSeconds have passed", verify=found.verify)
+    waiting = found.finding
     reason = waiting.reason if waiting.reason in PROBLEMS else Reason.DEADLINE_EXCEEDED
     seconds = situation.spec.deadlines.startup_seconds
     message = f"not all pods ran within {seconds} s (deadlines.startupSeconds): {waiting.message}"
