@@ -62,6 +62,8 @@ def test_the_message_holds_the_last_line_and_the_advice() -> None:
     assert errors.describe(ValueError("first\nlast")).message == "last"
     assert "full" in errors.describe(OSError(28, "No space left on device")).advice
     assert errors.describe(BadData("row 7", "Fill it.")).advice == "Fill it."
+    killed = RuntimeError("DataLoader worker (pid 21) is killed by signal: Killed. ")
+    assert "data.numWorkers" in errors.describe(killed).advice
 
 
 def failed(

@@ -109,6 +109,8 @@ def _advice(error: BaseException) -> str:
         return "Lower data.batchSize or data.imageSize, or set precision to bf16-mixed."
     if isinstance(error, MemoryError):
         return "Raise resources.memory, or lower data.batchSize or data.numWorkers."
+    if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"):
+        return "Raise resources.memory or resources.sharedMemory, or lower data.numWorkers or data.batchSize."
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "The volume is full: use a larger checkpoints.size, or free space on the claim."
     return ""
