@@ -242,7 +242,7 @@ def test_a_run_that_does_not_complete_explains_itself(broken_runs: Runs, base_im
         case.name,
         lambda status: status.get("phase") == case.phase and status.get("reason") == case.reason,
         f"{case.phase} for {case.reason}",
-        seconds=180,
+        seconds=400,
     )
     said = json.dumps([status["message"], status.get("lastFailure", {})])
     for word in case.words:
@@ -261,7 +261,7 @@ def test_a_run_that_does_not_complete_explains_itself(broken_runs: Runs, base_im
 
 
 def test_describe_tells_the_story(broken_runs: Runs) -> None:
-    broken_runs.wait("same-step", "Failed", seconds=180)
+    broken_runs.wait("same-step", "Failed", seconds=400)
     story = broken_runs.kubectl("describe", "tr", "same-step")
     assert "attempt 1 ended: pod same-step-1-0-" in story
     assert "Failure 1 of at most 9; attempt 2 starts in 1 s" in story

@@ -13,19 +13,20 @@ from trainingrun_operator.times import unix_timestamp
 def with_lost_steps(records: Sequence[AttemptRecord], resumed_step: int | None) -> list[AttemptRecord] | None:
     """The records of ended attempts, where the last one that took steps now shows how many were lost.
 
-    None where that is not known, or known already.
+    A checkpoint beyond its last known step proves that it took more. None where nothing is to be changed.
     """
-    place = next((i for i, record in reversed([*enumerate(records)]) if record.to_step is not None), None)
+    place = next((i for i, record in reversed([*enumerate(records)]) if record.to_step), None)
     if resumed_step is None or place is None or records[place].lost_steps is not None:
         return None
-    last_step = records[place].to_step or 0
-    updated = records[place].model_copy(update={"lost_steps": max(0, last_step - resumed_step)})
+    last_step = max(records[place].to_step or 0, resumed_step)
+    known = {"to_step": last_step, "lost_steps": last_step - resumed_step}
+    updated = records[place].model_copy(update=known)
     return [*records[:place], updated, *records[place + 1 :]]
 
 
 def lost_steps(records: Sequence[AttemptRecord]) -> int | None:
     """Steps that the last attempt that took any had to leave behind; None where that is not known."""
-    return next((record.lost_steps for record in reversed(records) if record.to_step is not None), None)
+    return next((record.lost_steps for record in reversed(records) if record.to_step), None)
 
 
 def checkpoint(

@@ -34,6 +34,7 @@ def answer(**told: Any) -> Scrape:
         ([record(1, 130, 30)], 40, [30]),
         ([record(1, 130, 30), record(2, 220)], 200, [30, 20]),
         ([record(1, 130), record(2, None)], 100, [30, None]),
+        ([record(1, 130), record(2, 0)], 100, [30, None]),
         ([record(1, 130), record(2, 220)], 200, [None, 20]),
     ],
 )
@@ -44,6 +45,11 @@ def test_the_steps_beyond_the_checkpoint_are_lost(
     fields = live(status, answer(resumed_step=step))
     after = status.model_copy(update=fields).attempts or []
     assert [found.lost_steps for found in after] == lost
+
+
+def test_a_checkpoint_proves_its_steps() -> None:
+    fields = live(TrainingRunStatus(attempts=[record(1, 27)]), answer(resumed_step=36))
+    assert fields["attempts"] == [record(1, 36, 0)]
 
 
 def test_status_tells_where_the_attempt_went_on_from_and_what_that_cost() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from trainingrun_api.reasons import Reason
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_operator.plan import Situation
 
@@ -23,7 +24,7 @@ def steps_of(situation: Situation) -> Steps:
     """The steps of the latest attempt: what rank 0 said last, and what the pods said at their end.
 
     The status tells of this attempt alone (see `start`), and may know words of pods that are gone by now; the
-    last answer may be newer.
+    last answer may be newer, and ranks that were found silent tell of later steps.
     """
     told = [
         message
@@ -34,9 +35,11 @@ def steps_of(situation: Situation) -> Steps:
     first = [known.resumed_from_step if known else None, scrape.resumed_step if scrape else None]
     taken = [progress.global_step if progress else None, scrape.global_step if scrape else None]
     taken += [message.global_step for message in told]
+    if situation.stopping and situation.stopping.reason == Reason.STALLED:
+        taken += [rank.step for rank in situation.status.silent_ranks or ()]
     kept = [known.step if known else None, scrape.checkpoint_step if scrape else None]
     kept += [message.checkpoint.step for message in told if message.checkpoint]
-    return Steps(_greatest(first), _greatest(taken), _greatest(kept))
+    return Steps(_greatest(first), _greatest([*first, *taken]), _greatest(kept))
 
 
 def _greatest(steps: Iterable[int | None]) -> int | None:
