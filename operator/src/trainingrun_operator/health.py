@@ -7,7 +7,8 @@ being restarted is safe at any moment.
 from collections.abc import Collection
 
 STUCK_SECONDS = 1800.0
-"""A worker at one run for longer hangs: a step makes up to 8 requests, each bounded to some 2.5 minutes."""
+"""A worker at one run for longer hangs: a step makes some ten requests, each bounded to some 2.5 minutes, and
+the deletions of an attempt's pods, which end with the first that fails."""
 MISSED_RESYNCS = 3
 """Intervals without a resync after which the resync itself counts as dead."""
 ROUND_SECONDS = 60.0

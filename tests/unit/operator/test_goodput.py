@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.operator.builders import NOW, at
+from tests.unit.operator.builders import NOW, at, dead_pod, raw_job, situation, started
 from trainingrun_api.reasons import AttemptOutcome, ConditionType
 from trainingrun_api.status import AttemptRecord, Condition, TrainingRunStatus
 from trainingrun_api.termination import TerminationMessage
+from trainingrun_operator.decide import decide
 from trainingrun_operator.goodput import goodput, paused_seconds
 from trainingrun_operator.progress import final, live
 from trainingrun_operator.scrape import Scrape
@@ -31,6 +32,15 @@ def test_useful_seconds_over_seconds_that_the_run_was_to_run(
 ) -> None:
     status = TrainingRunStatus(start_time=None if started is None else at(started), paused_seconds=paused)
     assert goodput(status, useful, NOW) == share
+
+
+def test_the_end_is_that_of_the_whole_gang() -> None:
+    told = TerminationMessage(outcome="completed", useful_seconds=80).encode().decode()
+    before = started().model_copy(update={"start_time": at(-110)})
+    then = situation(raw_job("Complete", ended=-10), dead_pod(0, 0, told, ended=-30), status=before)
+    after = decide(then).status
+    assert after is not None
+    assert (after.completion_time, after.goodput) == (at(-10), "0.800")
 
 
 def record(number: int, ended: float, began: float | None = -5000) -> AttemptRecord:

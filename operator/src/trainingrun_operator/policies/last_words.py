@@ -20,8 +20,9 @@ def last_words(situation: Situation) -> dict[str, object]:
 
 
 def _said(situation: Situation) -> tuple[TerminationMessage, datetime] | None:
-    """The message, and when it was said."""
+    """The message, and when the gang had ended."""
     for pod in situation.pods:
         if pod.index == 0 and pod.exit and (message := TerminationMessage.decode(pod.exit.message)):
-            return message, pod.exit.finished_at
+            ended = situation.job.ended_at if situation.job else None
+            return message, ended or pod.exit.finished_at
     return None
