@@ -13,12 +13,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 import torch
 
+from tests.integration.trainer.conftest import Launcher, Running
 from tests.integration.trainer.rehearsal import Life, Strike
+from tests.integration.trainer.test_failures import workers
 from trainingrun_api import names
 from trainingrun_api.names import EXIT_DONE, EXIT_INTERRUPTED
 from trainingrun_trainer import samples
@@ -57,6 +60,7 @@ ONE_RANK = (
     Row("between evaluation and results", Strike("results"), 33),
     Row("by SIGTERM within an epoch", Strike("step", 13, signal=signal.SIGTERM), 14),
     Row("by SIGTERM in validation", Strike("validation-batch", 6, signal=signal.SIGTERM), 22),
+    Row("by SIGTERM in the final evaluation", Strike("evaluation", signal=signal.SIGTERM), 33),
 )
 # an epoch has 6 steps
 TWO_RANKS = (
@@ -89,11 +93,12 @@ class Rehearsed:
     ) -> None:
         """Add an attempt."""
         config = self._directory / f"{workers}.json"
-        config.write_text(json.dumps(self._config(workers)))
+        config.write_text(json.dumps(self.config(workers)))
         path = self._directory / run
         self._lives.append(Life(str(config), str(path), attempt, ranks, strike, EVERY_3_STEPS))
 
-    def _config(self, workers: int) -> dict[str, Any]:
+    def config(self, workers: int) -> dict[str, Any]:
+        """A small network that sees 85 pictures each epoch."""
         return {
             "task": "classification",
             "data": {
@@ -125,7 +130,7 @@ class Rehearsed:
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-        self.output = done.stdout
+        self.output += done.stdout
         codes = json.loads(done.stdout.splitlines()[-1])
         for life, code in zip(self._lives, codes, strict=True):
             self.codes[Path(life.run_dir).name, life.attempt] = code
@@ -138,7 +143,7 @@ class Rehearsed:
     def said(self, run: str, attempt: int) -> str:
         """What an attempt printed."""
         before, _, _ = self.output.partition(f"== {self.path(run)} attempt {attempt}:")
-        return before[before.rfind("\n== ") :]
+        return before[max(0, before.rfind("\n== ")) :]
 
 
 def check_same(one: Path, other: Path) -> None:
@@ -262,3 +267,28 @@ def test_a_finished_run_is_done_at_once(one_rank: Rehearsed) -> None:
     assert one_rank.codes["undisturbed", 2] == [EXIT_DONE]
     assert "the results of this run are there already" in one_rank.said("undisturbed", 2)
     assert {entry: entry.stat().st_mtime_ns for entry in path.rglob("*.ckpt")} == before
+
+
+def test_a_pod_of_two_whose_rank_was_killed_goes_on_exactly(two_ranks: Rehearsed, launcher: Launcher) -> None:
+    def start(attempt: int) -> Running:
+        return launcher.start(
+            "trainingrun_trainer.launch",
+            two_ranks.config(workers=0),
+            environment={**EVERY_3_STEPS, "PET_NPROC_PER_NODE": "2", names.ENV_ATTEMPT: str(attempt)},
+        )
+
+    running = start(1)
+    deadline = monotonic() + 300
+    while not (running.directory / "checkpoints" / LAST).exists():
+        assert running.process.poll() is None, running.wait().output
+        assert monotonic() < deadline, "no checkpoint"
+        sleep(0.01)
+    os.kill(workers(running)[1], signal.SIGKILL)
+    ended = running.wait()
+    assert ended.exit_code == KILLED, ended.output
+
+    ended = start(2).wait()
+    assert ended.exit_code == EXIT_DONE, ended.output
+    assert "resuming from" in ended.output
+    assert [attempt["attempt"] for attempt in ended.read("run.json")["attempts"]] == [1, 2]
+    check_same(two_ranks.path("undisturbed"), ended.directory)

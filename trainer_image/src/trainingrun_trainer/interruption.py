@@ -29,6 +29,16 @@ class StopSignal:
         self.deferred = deferred
         signal.signal(signal.SIGTERM, self._handle)
 
+    def heed(self) -> None:
+        """Stop at once from now on, or now if the signal came while it was only noted.
+
+        Raises:
+            Interrupted: it did.
+        """
+        self.deferred = False
+        if self.received:
+            raise Interrupted("stopped by SIGTERM", STOPPED_ADVICE)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.received = True
         if not self.deferred:

@@ -92,7 +92,6 @@ class CheckpointKeeper(Checkpoint):
             self._resumed = None
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._stop.deferred = False
         self._stop_together(trainer)
 
     def on_train_batch_end(

@@ -110,6 +110,7 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> No
     # the same weights on every rank, but dropout of its own
     torch.manual_seed(config.seed + ranks.rank)
     trainer.fit(module, datamodule=loaders, ckpt_path=resumed.path)
+    attempt.stop.heed()
     store.settle(attempt.wait)
     training_time = attempt.heartbeat.useful_seconds
 
