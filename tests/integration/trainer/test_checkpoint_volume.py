@@ -1,4 +1,4 @@
-"""Checkpoints on a real volume: it fills up and is freed, and a late writer shares it with another attempt."""
+"""Checkpoints on a real volume: it fills up and is freed, and a late writer shares it with the next one."""
 
 import json
 import subprocess
