@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 Object = dict[str, Any]
@@ -11,9 +12,10 @@ PASSING = {"time", "samplesPerSecond", "goodput", "runDirectory", "path"}
 """Keys of what differs from run to run."""
 
 
-def comparable(status: Object, run: str) -> Object:
-    """A status to be compared with that of an equal run, which may have another name."""
-    found: Object = json.loads(plain(json.dumps(_lasting(status)), run))
+def comparable(status: Object, run: str, unheard: Collection[str] = ()) -> Object:
+    """A status to be compared with that of an equal run, which may have another name; without the keys that
+    nobody could hear of."""
+    found: Object = json.loads(plain(json.dumps(_lasting(status, PASSING.union(unheard))), run))
     return found
 
 
@@ -23,12 +25,12 @@ def plain(text: str, run: str) -> str:
     return re.sub(rf"\b{run}\b", "run", text)
 
 
-def _lasting(value: Any) -> Any:
+def _lasting(value: Any, passing: Collection[str]) -> Any:
     match value:
         case list():
-            return [_lasting(item) for item in value]
+            return [_lasting(item, passing) for item in value]
         case dict():
-            lasting = (key for key in value if not key.endswith(PASSING_ENDINGS) and key not in PASSING)
-            return {key: _lasting(value[key]) for key in lasting}
+            lasting = (key for key in value if not key.endswith(PASSING_ENDINGS) and key not in passing)
+            return {key: _lasting(value[key], passing) for key in lasting}
         case _:
             return value
