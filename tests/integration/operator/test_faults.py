@@ -196,11 +196,6 @@ LOST_NEWS = {
         2,
     ),
     "job-failed": ("failure", deaf_to("jobs", job_is_over), 2),
-    "pods-failed": (
-        "failure",
-        deaf_to("pods", lambda event: event["object"]["status"]["phase"] == "Failed"),
-        1,
-    ),
     "pods-deleted": ("suspension", deaf_to("pods", lambda event: event["type"] == "DELETED"), 1),
     "job-deleted": ("suspension", deaf_to("jobs", lambda event: event["type"] == "DELETED"), 1),
 }
