@@ -242,7 +242,9 @@ class TrainingRunStatus(Report):
     budget: Budget | None = Field(None, description="What is left of restart.maxFailures.")
     stopping: Stopping | None = Field(None, description="Why the operator is ending the current attempt.")
     next_attempt_time: Timestamp | None = Field(None, description="When the next attempt may start.")
-    active_seconds: Count | None = Field(None, description="Seconds that ended attempts were Running, since the last retry by hand.")
+    active_seconds: Count | None = Field(
+        None, description="Seconds that ended attempts were Running, since the last retry by hand."
+    )
     paused_seconds: Count | None = Field(
         None,
         description="Seconds since the start that the run was not to run: suspended, queued, or Failed.",
