@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -107,6 +107,22 @@ def test_training_goes_on_without_the_control_plane(
     )
     assert_untouched(runs, mark, digits)
     assert incarnations(runs) == pods
+
+
+@pytest.fixture(autouse=True)
+def recovered(cluster: Cluster) -> Iterator[None]:
+    """Leaves a cluster on which a new Job gets its pod: the controllers' own watches come back one by one."""
+    yield
+    anywhere = Runs(cluster, "default")
+    anywhere.kubectl("create", "job", "probe", "--image=probe")
+    try:
+        wait_until(
+            lambda: bool(anywhere.items("pods", "batch.kubernetes.io/job-name=probe")),
+            "a new Job's pod",
+            seconds=300,
+        )
+    finally:
+        anywhere.kubectl("delete", "job", "probe")
 
 
 def scale_operator(cluster: Cluster, replicas: int) -> None:
