@@ -32,10 +32,12 @@ def workers(running: Running) -> list[int]:
 
 
 def wait_for_epoch(running: Running) -> None:
+    """Until the first epoch is told of and saved."""
     log = running.directory / "logs" / "training.log"
+    saved = running.directory / "checkpoints" / "last.manifest.json"
     deadline = monotonic() + 240
     while monotonic() < deadline:
-        if log.exists() and MARK in log.read_text():
+        if saved.exists() and log.exists() and MARK in log.read_text():
             return
         assert running.process.poll() is None, running.wait().output
         sleep(0.2)

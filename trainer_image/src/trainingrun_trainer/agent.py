@@ -53,6 +53,8 @@ def run(arguments: Sequence[str], processes: int, heartbeats: Heartbeats) -> Non
         torchrun(parse_args(options))  # type: ignore[no-untyped-call]
     except ChildFailedError as error:
         code, message = explain(error.failures, heartbeats.read(), time.time())
+        if message.outcome == "interrupted":  # all stopped at the same step, and rank 0 knows most of it
+            message = completed(first_interrupted(errors) or message, heartbeats.read())
         termination.write(message, os.environ)
         sys.exit(code)
     except DistError as error:  # the pods did not find each other
