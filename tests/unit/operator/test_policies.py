@@ -21,7 +21,7 @@ from tests.unit.operator.builders import (
 )
 from trainingrun_api import TrainingRunStatus
 from trainingrun_api.reasons import ConditionType, Phase, Reason
-from trainingrun_api.status import Best, Checkpoint, LastFailure, Metric
+from trainingrun_api.status import Best, Budget, Checkpoint, LastFailure, Metric
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_operator.decide import decide
 from trainingrun_operator.errors import InvalidError, NameTakenError, RefusedError
@@ -262,6 +262,10 @@ class TestFinished:
         assert (status.start_time, status.completion_time, status.attempt) == (at(-55), at(-10), 1)
         assert condition(status, ConditionType.RUNNING).reason == Reason.FINISHED
         assert condition(status, ConditionType.FAILED).status == "False"
+
+    def test_a_goal_that_was_reached_leaves_no_charge(self) -> None:
+        charged = TrainingRunStatus(attempt=1, budget=Budget(failures=2, step=18))
+        assert status_after(raw_job("Complete"), dead_pod(code=0), status=charged).budget is None
 
     def test_the_termination_message_of_index_0_is_the_last_word(self) -> None:
         message = TOLD.encode().decode()

@@ -33,6 +33,7 @@ def completed(situation: Situation, attempt: int, message: str, fields: Mapping[
         {
             **fields,
             **with_record(situation, record),
+            "budget": None,
             "last_failure": known if known and known.attempt != attempt else None,
         },
     )
