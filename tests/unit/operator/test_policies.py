@@ -265,7 +265,9 @@ class TestFinished:
 
     def test_a_goal_that_was_reached_leaves_no_charge(self) -> None:
         charged = TrainingRunStatus(attempt=1, budget=Budget(failures=2, step=18))
-        assert status_after(raw_job("Complete"), dead_pod(code=0), status=charged).budget is None
+        plan = decide(situation(raw_job("Complete"), dead_pod(code=0), status=charged))
+        assert plan.status is not None
+        assert (plan.status.phase, plan.status.budget) == (Phase.COMPLETED, None)
 
     def test_the_termination_message_of_index_0_is_the_last_word(self) -> None:
         message = TOLD.encode().decode()
