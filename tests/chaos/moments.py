@@ -23,6 +23,7 @@ class Aim:
 
     target: Target
     state: RankState
+    """Its step may be one save interval old where a save was waited for."""
 
 
 def reach(scene: Scene, moment: Moment, rank: int) -> Aim:
@@ -52,4 +53,5 @@ def reach(scene: Scene, moment: Moment, rank: int) -> Aim:
             REACHED_SECONDS,
             every=0.0005,
         )
+        return Aim(target, RankState(TrainerPhase.CHECKPOINTING, state.step))
     return Aim(target, state)
