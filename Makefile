@@ -9,6 +9,7 @@ PYTHON := $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 
 endif
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest
+STARTED := $(shell date +%s)
 # The exit status of what needs a cluster, on a machine that cannot run one: its tests are skipped and say why.
 test integration e2e: export ACCEPTED_STATUS := 69
 
@@ -19,6 +20,7 @@ demo: venv ## From this machine as it is to a trained model on a real cluster
 
 test: setup lint types images ## Everything: lint, types, unit, golden, integration, end to end
 	$(PYTEST) tests/unit tests/golden tests/integration tests/e2e
+	@echo "make test took $$(($$(date +%s) - $(STARTED))) s, setup and images included"
 
 ##@ Parts of `make test`
 .PHONY: lint types unit golden integration e2e chaos

@@ -46,7 +46,6 @@ class Informer:
     """UIDs in an index of objects that no longer exist."""
     gone: dict[Key, dict[str, Pod]] = field(default_factory=dict)
     """Pods that left the index, by UID, of one attempt of each run."""
-
     leaving: dict[str, datetime] = field(default_factory=dict)
     """When the deletion of a pod was first asked for, by UID."""
 
