@@ -87,6 +87,8 @@ def test_the_page_answers_while_all_ranks_are_stopped_and_shows_their_silence(
     stopped = workers(running)
     for process in stopped:
         os.kill(process, signal.SIGSTOP)
+    # a signal that was sent is not a process that has stopped
+    wait_until(running, lambda: all(page(port)[telemetry.RANK_STOPPED, rank] for rank in "01"))
     first = page(port)
     sleep(2)  # the time in which a rank that runs takes steps
     second = page(port)

@@ -14,7 +14,7 @@ from datetime import timedelta
 import torch
 from torch import distributed
 
-from trainingrun_trainer.distributed import Ranks, on_each_node
+from trainingrun_trainer.distributed import Ranks, leave, on_each_node
 from trainingrun_trainer.errors import BadData, Interrupted, describe
 from trainingrun_trainer.interruption import StopSignal
 
@@ -89,12 +89,15 @@ else:
 """
 
 
+# Threads of a group that is still there may abort the interpreter's end.
+END = "leave(0)"
+
+
 def run(script: str, directory: Path) -> list[int]:
     """Exit codes of two ranks."""
     rendezvous = f"file://{directory}/rendezvous"
-    ranks = [
-        subprocess.Popen([sys.executable, "-c", COMMON + script, str(rank), rendezvous]) for rank in (0, 1)
-    ]
+    code = COMMON + script + END
+    ranks = [subprocess.Popen([sys.executable, "-c", code, str(rank), rendezvous]) for rank in (0, 1)]
     return [rank.wait(120) for rank in ranks]
 
 
