@@ -11,8 +11,18 @@ def _gpu_missing() -> str:
     return "" if torch.cuda.is_available() else "no CUDA device on this machine"
 
 
+REAL = ("tests/integration/", "tests/e2e/")
+"""Tests of real processes and clusters, which one busy second of the machine may upset."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked `gpu` where there is none."""
+    """Skip tests marked `gpu` where there is none; give those of the real thing a second try.
+
+    The summary names each test that needed one, for it has a defect, or what it tests.
+    """
+    for item in items:
+        if item.nodeid.startswith(REAL):
+            item.add_marker(pytest.mark.flaky(reruns=1))
     on_gpu = [item for item in items if item.get_closest_marker("gpu")]
     if on_gpu and (reason := _gpu_missing()):
         for item in on_gpu:

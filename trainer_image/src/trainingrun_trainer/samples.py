@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from trainingrun_trainer.data.metadata import FILE, IMAGES
 
@@ -30,7 +29,13 @@ Picture = tuple[npt.NDArray[np.uint8], str]
 
 
 def digits() -> Iterator[Picture]:
-    """Grey pictures of digits and their names."""
+    """Grey pictures of digits and their names.
+
+    Raises:
+        ImportError: without scikit-learn, which the trainer's image leaves out.
+    """
+    from sklearn.datasets import load_digits
+
     data = load_digits()
     for picture, label in zip(data.images, data.target, strict=True):
         yield (picture * (255 / 16)).round().astype(np.uint8), str(label)
