@@ -12,7 +12,7 @@ import torch
 
 from trainingrun_trainer import config as configs
 from trainingrun_trainer.checkpointing import load
-from trainingrun_trainer.data import preparation
+from trainingrun_trainer.data.classification import prepare
 from trainingrun_trainer.tasks.classification import ClassificationModule
 
 
@@ -21,11 +21,11 @@ def main(run_directory: Path) -> None:
     config = configs.load(run_directory / "config.json", [])
     results = json.loads((run_directory / "results.json").read_text())
     with tempfile.TemporaryDirectory() as scratch:
-        data = preparation.prepare(config.data, config.seed, Path(scratch), threads=1)
+        data = prepare(config, Path(scratch), threads=1)
         module = ClassificationModule(config, data).eval()
         module.load_state_dict(load(run_directory / "checkpoints" / "best.ckpt")["state_dict"])
-        indices = data.metadata.splits["val"].tolist()
-        labels = torch.from_numpy(data.metadata.labels[indices])
+        indices = data.splits["val"].tolist()
+        labels = torch.from_numpy(data.labels[indices])
         with torch.no_grad():
             logits = module(torch.from_numpy(data.images.take(indices)))
             module.val_metrics.add(module.loss(logits, labels), module.loss.probabilities(logits), labels)

@@ -42,7 +42,7 @@ def _convert(node: Schema, definitions: Mapping[str, Schema], path: str) -> Sche
                 }
             case "items":
                 result[key] = _convert(value, definitions, f"{path}[]")
-            case "additionalProperties" if value is False:
+            case "additionalProperties" if isinstance(value, bool):
                 pass
             case "additionalProperties":
                 result[key] = _convert(value, definitions, f"{path}.*")
@@ -86,7 +86,7 @@ def _flattened(node: Schema, definitions: Mapping[str, Schema], path: str) -> Sc
 
 def _empty_default(schema: Schema, path: str) -> Schema:
     """{} for an object that defaults to its fields' defaults: the API server fills them in, one by one."""
-    if _present(schema["default"]) != _field_defaults(schema):
+    if _present(schema["default"], schema) != _field_defaults(schema):
         raise ValueError(
             f"{path}: the default differs from the defaults of its fields: set them on the fields"
         )
@@ -101,8 +101,13 @@ def _field_defaults(schema: Schema) -> Schema:
     }
 
 
-def _present(value: Any) -> Any:
-    """The value without absent (None) fields."""
-    if isinstance(value, dict):
-        return {name: _present(child) for name, child in value.items() if child is not None}
+def _present(value: Any, schema: Schema) -> Any:
+    """The value without absent (None) fields, and without those whose default is no constant."""
+    if isinstance(value, dict) and "properties" in schema:
+        children = schema["properties"]
+        return {
+            name: _present(child, children[name])
+            for name, child in value.items()
+            if child is not None and ("default" in children[name] or "properties" in children[name])
+        }
     return value

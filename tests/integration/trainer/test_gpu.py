@@ -7,7 +7,7 @@ import torch
 
 from tests.integration.trainer.conftest import Launcher
 from trainingrun_api.names import EXIT_DONE
-from trainingrun_trainer.metrics import HEADLINE
+from trainingrun_trainer.metrics.classification import HEADLINE
 
 
 @pytest.mark.gpu

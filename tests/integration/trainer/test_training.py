@@ -19,8 +19,8 @@ from trainingrun_api import telemetry
 from trainingrun_api.names import EXIT_DONE
 from trainingrun_trainer import config as configs
 from trainingrun_trainer.checkpointing import load
-from trainingrun_trainer.data import preparation
-from trainingrun_trainer.metrics import HEADLINE
+from trainingrun_trainer.data.classification import prepare
+from trainingrun_trainer.metrics.classification import HEADLINE
 from trainingrun_trainer.tasks.classification import ClassificationModule
 
 SCORES = {f"{split}_{name}" for split in ("train", "val", "test") for name in HEADLINE} - {"train_auroc"}
@@ -29,11 +29,11 @@ SCORES = {f"{split}_{name}" for split in ("train", "val", "test") for name in HE
 def rescored(config: dict[str, Any], checkpoint: Path, scratch: Path) -> dict[str, float]:
     """Scores of a checkpoint on the validation split, in one process and without Lightning's loop."""
     parsed = configs.parse(config)
-    data = preparation.prepare(parsed.data, parsed.seed, scratch, threads=1)
+    data = prepare(parsed, scratch, threads=1)
     module = ClassificationModule(parsed, data).eval()
     module.load_state_dict(load(checkpoint)["state_dict"])
-    indices = data.metadata.splits["val"].tolist()
-    labels = torch.from_numpy(data.metadata.labels[indices])
+    indices = data.splits["val"].tolist()
+    labels = torch.from_numpy(data.labels[indices])
     with torch.no_grad():
         logits = module(torch.from_numpy(data.images.take(indices)))
         module.val_metrics.add(module.loss(logits, labels), module.loss.probabilities(logits), labels)

@@ -50,7 +50,7 @@ def test_overrides_leave_the_original_alone() -> None:
             ["optimizer.learningRate=0"],
             "optimizer.learningRate: 0 is not allowed, input should be",
         ),
-        (["monitor=val_speed"], "monitor: 'val_speed' is not allowed"),
+        (["monitor=val_speed"], "training.monitor is no metric of the task classification"),
         (["data.path=data.zip"], "data.path: 'data.zip' is not allowed"),
         (
             ["data.validationSplit=0.5", "data.testSplit=0.5"],

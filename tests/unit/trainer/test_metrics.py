@@ -5,15 +5,8 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
-from trainingrun_trainer.metrics import (
-    MOST_NAMES,
-    ClassificationMetrics,
-    is_better,
-    mode,
-    most_telling,
-    scores,
-    words,
-)
+from trainingrun_trainer.metrics import MOST_NAMES, is_better, mode, most_telling
+from trainingrun_trainer.metrics.classification import ClassificationMetrics, scores, words
 
 IMAGES = 300
 

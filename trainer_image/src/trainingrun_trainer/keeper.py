@@ -18,7 +18,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from trainingrun_api import names
 from trainingrun_trainer import resume, rng
 from trainingrun_trainer.checkpointing import BEST, LAST
-from trainingrun_trainer.data.module import ImageDataModule
+from trainingrun_trainer.data.module import DataModule
 from trainingrun_trainer.distributed import any_rank, of_all_ranks
 from trainingrun_trainer.errors import STOPPED_ADVICE, Interrupted
 from trainingrun_trainer.interruption import StopSignal
@@ -61,7 +61,7 @@ class CheckpointKeeper(Checkpoint):
     def __init__(
         self,
         directory: Path,
-        loaders: ImageDataModule,
+        loaders: DataModule,
         stop: StopSignal,
         schedule: Schedule,
         *,

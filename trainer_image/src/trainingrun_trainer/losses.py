@@ -14,21 +14,18 @@ LossName = Literal["bce-with-logits", "cross-entropy"]
 
 
 def choose_loss(config: LossConfig, classes: int) -> LossName:
-    """The loss for a number of classes.
+    """The loss of a classifier for a number of classes.
 
     Raises:
         BadConfig: bce-with-logits for more than two classes.
     """
-    match config.name:
-        case "auto":
-            return "bce-with-logits" if classes == 2 else "cross-entropy"
-        case "bce-with-logits" if classes > 2:
-            raise BadConfig(
-                f"loss.name is bce-with-logits, but the data have {classes} classes",
-                "Set loss.name to cross-entropy.",
-            )
-        case name:
-            return name
+    if config.name == "bce-with-logits" and classes > 2:
+        raise BadConfig(
+            f"loss.name is bce-with-logits, but the data have {classes} classes",
+            "Set loss.name to cross-entropy.",
+        )
+    binary = classes == 2 and config.name != "cross-entropy"
+    return "bce-with-logits" if binary else "cross-entropy"
 
 
 def balanced_weights(counts: Sequence[int]) -> list[float]:

@@ -11,11 +11,11 @@ from trainingrun_api import names
 from trainingrun_trainer import checkpointing
 from trainingrun_trainer.artifacts import config_digest
 from trainingrun_trainer.attempt import Attempt
-from trainingrun_trainer.data.preparation import PreparedData
+from trainingrun_trainer.data.prepared import PreparedData
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.patience import patiently
 from trainingrun_trainer.progress import Progress
-from trainingrun_trainer.tasks import TASKS
+from trainingrun_trainer.tasks import task
 
 DISTRIBUTION = "trainingrun"
 
@@ -58,8 +58,8 @@ def start(attempt: Attempt, data: PreparedData) -> None:
         "namespace": environment.get(names.ENV_NAMESPACE),
         "uid": environment.get(names.ENV_UID),
         "task": attempt.config.task,
-        "classes": list(data.metadata.classes),
-        "images": {split: len(indices) for split, indices in data.metadata.splits.items()},
+        "classes": list(data.classes),
+        "images": {split: len(indices) for split, indices in data.splits.items()},
         "provenance": {
             "image": environment.get(names.ENV_IMAGE),
             "code_version": version(DISTRIBUTION),
@@ -74,8 +74,8 @@ def start(attempt: Attempt, data: PreparedData) -> None:
         "%d processes on %d nodes; %s images of %d classes",
         ranks.world_size,
         ranks.nodes,
-        ", ".join(f"{len(indices)} {split}" for split, indices in data.metadata.splits.items()),
-        len(data.metadata.classes),
+        ", ".join(f"{len(indices)} {split}" for split, indices in data.splits.items()),
+        len(data.classes),
     )
 
 
@@ -90,7 +90,7 @@ def end(
     progress.tested({name: value for name, value in scores.items() if name.startswith("test_")})
     results: dict[str, Any] = {
         "run_id": directory.run_id,
-        **TASKS[config.task].results(scores),
+        **task(config.task).results(scores),
         "monitor": config.monitor,
         "best_epoch": best.epoch,
         "total_epochs_run": len(progress.epochs),

@@ -25,8 +25,8 @@ from trainingrun_trainer.accelerator import (
 )
 from trainingrun_trainer.attempt import Attempt
 from trainingrun_trainer.checkpointing import CheckpointStore
-from trainingrun_trainer.data.module import ImageDataModule
-from trainingrun_trainer.data.preparation import PreparedData, agreed, check_ranks
+from trainingrun_trainer.data.module import DataModule
+from trainingrun_trainer.data.prepared import PreparedData, agreed, check_ranks
 from trainingrun_trainer.distributed import broadcast, on_each_node, on_rank_0, process_group
 from trainingrun_trainer.interruption import take_over
 from trainingrun_trainer.keeper import CheckpointKeeper, Schedule
@@ -34,7 +34,7 @@ from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.metrics import mode
 from trainingrun_trainer.pulse import Pulse
 from trainingrun_trainer.resume import Identity, resume
-from trainingrun_trainer.tasks import TASKS
+from trainingrun_trainer.tasks import task
 
 
 def run(attempt: Attempt) -> None:
@@ -76,14 +76,14 @@ def run(attempt: Attempt) -> None:
 
 
 def _prepare(config: TrainingConfig, scratch: Path, beat: Callable[[], None]) -> PreparedData:
-    return TASKS[config.task].prepare(config, scratch, threads(cpu_limit(), 1), beat)
+    return task(config.task).prepare(config, scratch, threads(cpu_limit(), 1), beat)
 
 
 def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> None:
     config, ranks, directory = attempt.config, attempt.ranks, attempt.directory
     pl.seed_everything(config.seed, verbose=False)
-    module = TASKS[config.task].module(config, data)
-    loaders = ImageDataModule(
+    module = task(config.task).module(config, data)
+    loaders = DataModule(
         data,
         config,
         ranks,
@@ -91,7 +91,7 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> No
         pin_memory=config.data.pin_memory and accelerator == "gpu",
     )
     if attempt.leads:
-        attempt.progress = records.progress(attempt, train_images=len(data.metadata.splits["train"]))
+        attempt.progress = records.progress(attempt, train_images=len(data.splits["train"]))
     store = CheckpointStore(directory.checkpoints, directory.fence, attempt.progress)
     identity = Identity(config.seed, ranks.world_size, data.digest)
     resumed = resume(store, ranks, identity, attempt.wait)
@@ -115,7 +115,7 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> No
     training_time = attempt.heartbeat.useful_seconds
 
     attempt.heartbeat.enter(TrainerPhase.TESTING)
-    scores = _evaluate_best(attempt, trainer, module, loaders, has_test="test" in data.metadata.splits)
+    scores = _evaluate_best(attempt, trainer, module, loaders, has_test="test" in data.splits)
     if attempt.progress:
         records.end(attempt, attempt.progress, module, scores, training_time)
 
@@ -174,7 +174,7 @@ def _evaluate_best(
     attempt: Attempt,
     trainer: pl.Trainer,
     module: pl.LightningModule,
-    loaders: ImageDataModule,
+    loaders: DataModule,
     *,
     has_test: bool,
 ) -> dict[str, float]:

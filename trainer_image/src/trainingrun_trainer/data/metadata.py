@@ -38,10 +38,11 @@ class Metadata:
     splits: Mapping[str, Indices]
     """Images of each split; only splits that are not empty."""
 
-    def counts(self, split: str) -> list[int]:
-        """Images of each class in a split."""
-        counts: list[int] = np.bincount(self.labels[self.splits[split]], minlength=len(self.classes)).tolist()
-        return counts
+
+def counts(labels: Indices, classes: int) -> list[int]:
+    """How often each class occurs."""
+    occurrences: list[int] = np.bincount(labels, minlength=classes).tolist()
+    return occurrences
 
 
 def row_of(index: int) -> int:

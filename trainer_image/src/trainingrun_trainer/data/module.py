@@ -1,45 +1,16 @@
 """The loaders of one rank, as Lightning wants them."""
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from trainingrun_api import TrainingConfig
-from trainingrun_api.training import AugmentationConfig
-from trainingrun_trainer.data.augmentation import augment
-from trainingrun_trainer.data.preparation import PreparedData
+from trainingrun_trainer.data.prepared import PreparedData
 from trainingrun_trainer.data.sampler import EvaluationBatches, Key, Position, TrainBatches
 from trainingrun_trainer.distributed import Ranks
 from trainingrun_trainer.interruption import shield_loader
-
-
-class Batch(NamedTuple):
-    """Images as (batch, channels, size, size) uint8 and classes as (batch,) int64."""
-
-    images: torch.Tensor
-    labels: torch.Tensor
-
-
-@dataclass(frozen=True)
-class ImageDataset(Dataset[Batch]):
-    """Whole batches of images by their keys."""
-
-    data: PreparedData
-    augmentation: AugmentationConfig | None
-    seed: int
-
-    def __getitem__(self, key: Key) -> Batch:
-        return self.__getitems__([key])
-
-    def __getitems__(self, keys: list[Key]) -> Batch:
-        indices = [index for _, index in keys]
-        images = torch.from_numpy(self.data.images.take(indices))
-        if self.augmentation is not None:
-            images = augment(images, keys, self.augmentation, self.seed)
-        return Batch(images, torch.from_numpy(self.data.metadata.labels[indices]))
 
 
 def as_is(batch: Any) -> Any:
@@ -47,7 +18,7 @@ def as_is(batch: Any) -> Any:
     return batch
 
 
-class ImageDataModule(pl.LightningDataModule):
+class DataModule(pl.LightningDataModule):
     """Loaders for the splits of prepared data."""
 
     def __init__(
@@ -67,7 +38,7 @@ class ImageDataModule(pl.LightningDataModule):
 
     def _train_batches(self, start: Position) -> TrainBatches:
         return TrainBatches(
-            self._data.metadata.splits["train"].tolist(),
+            self._data.splits["train"].tolist(),
             self._config.data.batch_size,
             seed=self._config.seed,
             rank=self._ranks.rank,
@@ -78,33 +49,34 @@ class ImageDataModule(pl.LightningDataModule):
     @property
     def common_val_batches(self) -> int:
         """Validation batches that every rank has; some may have one more."""
-        images = len(self._data.metadata.splits["val"]) // self._ranks.world_size
+        images = len(self._data.splits["val"]) // self._ranks.world_size
         return -(-images // self._config.data.batch_size)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        return self._loader(self.train_batches, self._config.augmentation)
+    def train_dataloader(self) -> DataLoader[Any]:
+        return self._loader(self.train_batches, augmented=True)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> DataLoader[Any]:
         return self._evaluation_loader("val")
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> DataLoader[Any]:
         return self._evaluation_loader("test")
 
-    def _evaluation_loader(self, split: str) -> DataLoader[Batch]:
+    def _evaluation_loader(self, split: str) -> DataLoader[Any]:
         batches = EvaluationBatches(
-            self._data.metadata.splits[split].tolist(),
+            self._data.splits[split].tolist(),
             self._config.data.batch_size,
             rank=self._ranks.rank,
             world_size=self._ranks.world_size,
         )
-        return self._loader(batches, None)
+        return self._loader(batches, augmented=False)
 
-    def _loader(
-        self, batches: Sampler[list[Key]], augmentation: AugmentationConfig | None
-    ) -> DataLoader[Batch]:
+    def predict_dataloader(self) -> DataLoader[Any]:
+        return self._evaluation_loader("val")
+
+    def _loader(self, batches: Sampler[list[Key]], *, augmented: bool) -> DataLoader[Any]:
         data = self._config.data
         return DataLoader(
-            ImageDataset(self._data, augmentation, self._config.seed),
+            cast(Dataset[Any], self._data.batches(self._config, augmented=augmented)),
             batch_sampler=batches,
             collate_fn=as_is,
             worker_init_fn=shield_loader,

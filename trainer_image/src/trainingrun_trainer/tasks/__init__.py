@@ -1,34 +1,13 @@
-"""What can be learned. A task brings its data, network and results; all else is common to all tasks."""
+"""What can be learned: one file a task, each with its `TASK`. All else is common to all tasks."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from importlib import import_module
+from typing import cast
 
-import pytorch_lightning as pl
-
-from trainingrun_api import TrainingConfig
-from trainingrun_trainer.data.preparation import PreparedData
-from trainingrun_trainer.tasks import classification
+from trainingrun_api.training import TaskName
+from trainingrun_trainer.tasks.module import Task
 
 
-@dataclass(frozen=True)
-class Task:
-    """The parts of one task."""
-
-    prepare: Callable[[TrainingConfig, Path, int, Callable[[], None]], PreparedData]
-    """Config, scratch directory, threads, what to call on each movement -> checked data. Raises BadData or
-    BadConfig."""
-    module: Callable[[TrainingConfig, PreparedData], pl.LightningModule]
-    """Config, data -> module that logs the monitored metric. Raises BadConfig."""
-    results: Callable[[Mapping[str, float]], dict[str, Any]]
-    """Scores of the best checkpoint -> the task's part of results.json."""
-
-
-TASKS: Mapping[str, Task] = {
-    "classification": Task(
-        prepare=classification.prepare,
-        module=classification.ClassificationModule,
-        results=classification.results,
-    ),
-}
+def task(name: TaskName) -> Task:
+    """The parts of a task. Imported when asked for: a task's libraries take seconds to import, and a run
+    needs those of one."""
+    return cast(Task, import_module(f"{__package__}.{name.replace('-', '_')}").TASK)

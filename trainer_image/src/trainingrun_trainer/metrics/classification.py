@@ -1,9 +1,8 @@
-"""Scores of a classifier from what was counted, and which of them are shown where space is short."""
+"""Scores of a classifier from what was counted."""
 
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import torch
 from torchmetrics import MeanMetric, Metric, MetricCollection
@@ -11,9 +10,6 @@ from torchmetrics.classification import BinaryAUROC, MulticlassAUROC, Multiclass
 
 HEADLINE = ("loss", "accuracy", "precision", "recall", "f1", "auroc")
 PER_CLASS = ("precision", "recall", "f1")
-LOWER_IS_BETTER = ("loss",)
-MOST_NAMES = 64
-"""Metric names that leave the pod; the files hold all."""
 
 
 class ClassificationMetrics(MetricCollection):
@@ -101,28 +97,3 @@ def words(classes: Sequence[str]) -> list[str]:
     if len(set(found)) == len(found):
         return found
     return [f"{word}_{number}" for number, word in enumerate(found)]
-
-
-def mode(monitor: str) -> Literal["min", "max"]:
-    """Whether less ("min") or more ("max") of a metric is better."""
-    return "min" if monitor.partition("_")[2] in LOWER_IS_BETTER else "max"
-
-
-def is_better(value: float, best: float | None, monitor: str) -> bool:
-    """Whether a value beats the best so far."""
-    if best is None:
-        return True
-    return value < best if mode(monitor) == "min" else value > best
-
-
-def most_telling(metrics: Mapping[str, float], monitor: str) -> dict[str, float]:
-    """At most MOST_NAMES metrics: the monitored one, the headlines of test, val and train, then those of
-    classes."""
-
-    def rank(name: str) -> tuple[bool, bool, int, int]:
-        split, _, metric = name.partition("_")
-        headline = metric in HEADLINE
-        place = HEADLINE.index(metric) if headline else 0
-        return name != monitor, not headline, ("test", "val", "train").index(split), place
-
-    return {name: metrics[name] for name in sorted(metrics, key=rank)[:MOST_NAMES]}

@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from trainingrun_api.training import DataConfig
-from trainingrun_trainer.data import archive, preparation
+from trainingrun_api import TrainingConfig
+from trainingrun_trainer import config as configs
+from trainingrun_trainer.data import archive
+from trainingrun_trainer.data.classification import prepare
 from trainingrun_trainer.errors import BadData, ScratchFull
 
 SOMEBODY = 1000
+
+
+def parse(data_format: str, path: str) -> TrainingConfig:
+    return configs.parse({"task": "classification", "data": {"format": data_format, "path": path}})
 
 
 @contextmanager
@@ -32,7 +38,7 @@ def without_privileges() -> Iterator[None]:
 def test_unreadable_data_is_bad_data_that_names_the_path(tmp_path: Path, data_format: str) -> None:
     secret = tmp_path / "secret"
     secret.mkdir()
-    config = DataConfig(format=data_format, path=str(secret / "data"))
+    config = parse(data_format, str(secret / "data"))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     scratch.chmod(0o777)
@@ -40,7 +46,7 @@ def test_unreadable_data_is_bad_data_that_names_the_path(tmp_path: Path, data_fo
         folder.chmod(0o711)
     secret.chmod(0)
     with without_privileges(), pytest.raises(BadData, match=rf"{secret}/data .* user \d+"):
-        preparation.prepare(config, seed=42, scratch=scratch, threads=1)
+        prepare(config, scratch, threads=1)
 
 
 def test_a_full_scratch_volume_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +54,7 @@ def test_a_full_scratch_volume_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(archive, "extract", extract)
-    config = DataConfig(format="zip", path="/data/digits.zip")
+    config = parse("zip", "/data/digits.zip")
     with pytest.raises(ScratchFull, match=f"in {tmp_path} to unpack /data/digits.zip") as full:
-        preparation.prepare(config, seed=42, scratch=tmp_path, threads=1)
+        prepare(config, tmp_path, threads=1)
     assert full.value.advice

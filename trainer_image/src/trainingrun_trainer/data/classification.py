@@ -1,0 +1,97 @@
+"""Images with one class each: metadata.csv + images/, every image decoded and checked before training."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch.utils.data import Dataset
+
+from trainingrun_api import TrainingConfig
+from trainingrun_api.training import AugmentationConfig
+from trainingrun_trainer.data import images, metadata
+from trainingrun_trainer.data.augmentation import augment
+from trainingrun_trainer.data.images import Images, Shape
+from trainingrun_trainer.data.metadata import Indices
+from trainingrun_trainer.data.prepared import PreparedData, directory, reading
+from trainingrun_trainer.data.sampler import Key
+
+
+class Batch(NamedTuple):
+    """Images as (batch, channels, size, size) uint8 and classes as (batch,) int64."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+
+@dataclass(frozen=True)
+class ClassifiedImages(PreparedData):
+    """A checked data set of images and their classes. Of two classes the second is the positive one."""
+
+    labels: Indices
+    """Class of each image, as an index into classes."""
+    images: Images
+
+    def counts(self, split: str) -> list[int]:
+        """Images of each class in a split."""
+        return metadata.counts(self.labels[self.splits[split]], len(self.classes))
+
+    def batches(self, config: TrainingConfig, *, augmented: bool) -> "ImageDataset":
+        return ImageDataset(self, config.augmentation if augmented else None, config.seed)
+
+
+@dataclass(frozen=True)
+class ImageDataset(Dataset[Batch]):
+    """Whole batches of images by their keys."""
+
+    data: ClassifiedImages
+    augmentation: AugmentationConfig | None
+    seed: int
+
+    def __getitem__(self, key: Key) -> Batch:
+        return self.__getitems__([key])
+
+    def __getitems__(self, keys: list[Key]) -> Batch:
+        indices = [index for _, index in keys]
+        pixels = torch.from_numpy(self.data.images.take(indices))
+        if self.augmentation is not None:
+            pixels = augment(pixels, keys, self.augmentation, self.seed)
+        return Batch(pixels, torch.from_numpy(self.data.labels[indices]))
+
+
+def prepare(
+    config: TrainingConfig, scratch: Path, threads: int, beat: Callable[[], None] = lambda: None
+) -> ClassifiedImages:
+    """Prepare the data in an empty scratch directory.
+
+    Args:
+        config: where the data are, what they should become, and the seed of the split.
+        scratch: directory for unpacked and decoded images.
+        threads: how many decode images.
+        beat: called for each member that is unpacked and each image that is decoded.
+
+    Raises:
+        BadData: the data cannot be trained on; names file, row or member, and the remedy.
+        BadConfig: the config does not fit the data.
+        ScratchFull: the unpacked data do not fit.
+    """
+    data = config.data
+    with reading(data, scratch):
+        source = directory(data, scratch, beat)
+        table = metadata.read(source, data, config.seed)
+        decoded, images_digest = images.load(
+            source / metadata.IMAGES,
+            table.files,
+            Shape(data.channels, data.image_size),
+            scratch,
+            threads,
+            beat,
+        )
+        if decoded.cache is not None and source.is_relative_to(scratch):
+            shutil.rmtree(source / metadata.IMAGES)
+        digest = hashlib.sha256((source / metadata.FILE).read_bytes())
+    digest.update(images_digest.encode())
+    return ClassifiedImages(table.classes, table.splits, digest.hexdigest(), table.labels, decoded)

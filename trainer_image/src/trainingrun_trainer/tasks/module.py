@@ -1,0 +1,158 @@
+"""What all tasks have in common: the order of an epoch, scores, learning rate, exact resume."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from trainingrun_api import TrainingConfig
+from trainingrun_trainer.data.prepared import PreparedData
+from trainingrun_trainer.distributed import broadcast, of_all_ranks
+from trainingrun_trainer.errors import Diverged
+from trainingrun_trainer.metrics import SplitMetrics, mode
+
+PLATEAU_STATE = "plateau"
+COUNTED_STATE = "counted"
+
+
+class TaskModule(pl.LightningModule):
+    """Network, loss, optimizer and scores of one task. Nothing is logged or read back between two epochs.
+
+    A task brings its network, a `SplitMetrics` for each split, and what happens with one batch.
+    """
+
+    network: nn.Module
+    train_metrics: SplitMetrics
+    val_metrics: SplitMetrics
+    test_metrics: SplitMetrics
+
+    def __init__(self, config: TrainingConfig) -> None:
+        super().__init__()
+        self.config = config
+        self._plateau: ReduceLROnPlateau | None = None
+        self._plateau_state: dict[str, Any] | None = None
+
+    @abstractmethod
+    def train_batch(self, batch: Any) -> torch.Tensor:
+        """The loss of a batch, which is also counted in `train_metrics`."""
+
+    @abstractmethod
+    def evaluate_batch(self, batch: Any, metrics: Any) -> None:
+        """Count a batch of validation or test in the metrics of its split."""
+
+    @abstractmethod
+    def predict_batch(self, batch: Any) -> Any:
+        """What the network says of a batch, in the form that the task's documentation names."""
+
+    def training_step(self, batch: Any, batch_index: int) -> torch.Tensor:
+        return self.train_batch(batch)
+
+    def validation_step(self, batch: Any, batch_index: int) -> None:
+        self.evaluate_batch(batch, self.val_metrics)
+
+    def test_step(self, batch: Any, batch_index: int) -> None:
+        self.evaluate_batch(batch, self.test_metrics)
+
+    def predict_step(self, batch: Any, batch_index: int) -> Any:
+        return self.predict_batch(batch)
+
+    def on_train_epoch_start(self) -> None:
+        self.train_metrics.reset()
+
+    def on_validation_epoch_start(self) -> None:
+        self.val_metrics.reset()
+        # Batch statistics differ between ranks after a step. Without this each rank would validate another
+        # model than the one that rank 0 writes into the checkpoint.
+        broadcast(self.network.buffers())
+
+    def on_test_epoch_start(self) -> None:
+        self.test_metrics.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self._report("train", self.train_metrics)
+        self._report("val", self.val_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        self._report("test", self.test_metrics)
+
+    def _report(self, split: str, metrics: SplitMetrics) -> None:
+        scores = {f"{split}_{name}": value for name, value in metrics.scores().items()}
+        # of no other score: recall and the like stay finite whatever becomes of the weights
+        loss = f"{split}_loss"
+        if split != "test" and not math.isfinite(scores.get(loss, 0.0)):
+            raise Diverged(
+                f"{loss} is {scores[loss]} after epoch {self.current_epoch + 1}",
+                "Lower optimizer.learningRate, or set precision to 32-true.",
+            )
+        self.log_dict(scores)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(
+            trained,
+            lr=self.config.optimizer.learning_rate,
+            weight_decay=self.config.optimizer.weight_decay,
+            fused=True,
+        )
+        scheduler = self.config.scheduler
+        if scheduler.name == "plateau":
+            self._plateau = ReduceLROnPlateau(
+                optimizer,
+                mode=mode(self.config.monitor),
+                patience=scheduler.patience,
+                factor=scheduler.factor,
+            )
+            if self._plateau_state is not None:
+                self._plateau.load_state_dict(self._plateau_state)
+        return optimizer
+
+    def on_train_epoch_end(self) -> None:
+        # Lightning steps schedulers after it saves checkpoints, which would lose an observation at each
+        # restart.
+        if self._plateau is not None:
+            self._plateau.step(float(self.trainer.callback_metrics[self.config.monitor]))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self._plateau is not None:
+            checkpoint[PLATEAU_STATE] = self._plateau.state_dict()
+        checkpoint[COUNTED_STATE] = of_all_ranks(self.train_metrics.counted())
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # for configure_optimizers, which comes later
+        self._plateau_state = checkpoint.get(PLATEAU_STATE)
+        counted = checkpoint[COUNTED_STATE]
+        if len(counted) == self.trainer.world_size:
+            self.train_metrics.count_from(counted[self.trainer.global_rank])
+        elif self.trainer.is_global_zero:
+            self.train_metrics.count_from(
+                {name: torch.stack([rank[name] for rank in counted]).sum(dim=0) for name in counted[0]}
+            )
+
+
+class Prepare(Protocol):
+    """Checks and prepares the data of a config in an empty scratch directory, with some threads; calls `beat`
+    on each movement. Raises BadData, BadConfig or ScratchFull."""
+
+    def __call__(
+        self, config: TrainingConfig, scratch: Path, threads: int, beat: Callable[[], None]
+    ) -> PreparedData: ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """The parts of one task."""
+
+    prepare: Prepare
+    module: Callable[[TrainingConfig, Any], TaskModule]
+    """Config, prepared data -> module that logs the monitored metric. Raises BadConfig."""
+    results: Callable[[Mapping[str, float]], dict[str, Any]]
+    """Scores of the best checkpoint -> the task's part of results.json."""
