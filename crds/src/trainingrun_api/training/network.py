@@ -20,9 +20,10 @@ class ModelConfig(ApiModel):
         description="Classification: a classifier of torchvision (resnet50) or, with the prefix timm/, of "
         "timm (timm/convnext_tiny). Segmentation: one of segmentation-models-pytorch (unet, "
         "deeplabv3plus, fpn, ...), or for volumes dformer3d, swinunetr, unetr, dynunet, segresnet, "
-        "unet. Detection: fasterrcnn_resnet50_fpn, retinanet_resnet50_fpn, fcos_resnet50_fpn, ssd300_vgg16, ...; instance "
-        "segmentation: maskrcnn_resnet50_fpn, ... Or any factory of the image as module:factory. Default: "
-        "resnet50, unet, dformer3d, fasterrcnn_resnet50_fpn and maskrcnn_resnet50_fpn.",
+        "unet. Detection: fasterrcnn_resnet50_fpn, retinanet_resnet50_fpn, fcos_resnet50_fpn, "
+        "ssd300_vgg16, ...; instance segmentation: maskrcnn_resnet50_fpn, ... Or any factory of the "
+        "image as module:factory. Default: resnet50, unet, dformer3d, fasterrcnn_resnet50_fpn and "
+        "maskrcnn_resnet50_fpn.",
     )
     encoder: str = Field(
         "resnet34",
