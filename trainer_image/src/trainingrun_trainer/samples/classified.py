@@ -1,26 +1,21 @@
-"""Sample data: `python -m trainingrun_trainer.samples digits|xray --out FILE.zip`.
+"""Pictures with one class each, as metadata.csv and images/.
 
 digits: the 1,797 scanned handwritten digits that scikit-learn ships (8 by 8 pixels, UCI Machine Learning
 Repository).
-xray: generated chest-like pictures of two classes, with and without an opacity; they stand in
-for data that cannot be shipped, and mean nothing medically.
+xray: generated chest-like pictures of two classes, with and without an opacity; they mean nothing medically.
 """
 
-import argparse
 import csv
 import io
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from trainingrun_trainer.data.metadata import FILE, IMAGES
+from trainingrun_trainer.samples.packing import pack, png
 
-EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a ZIP can hold: the same pictures then make the same archive."""
 XRAY_IMAGES = 600
 XRAY_SIZE = 64
 XRAY_SEED = 7
@@ -68,32 +63,17 @@ def _chest(random: np.random.Generator, *, with_opacity: bool) -> npt.NDArray[np
     return pixels
 
 
-SAMPLES: dict[str, Callable[[], Iterator[Picture]]] = {"digits": digits, "xray": xray}
-
-
-def write_zip(pictures: Iterator[Picture], path: Path) -> None:
+def write_zip(pictures: Iterable[Picture], path: Path) -> None:
     """Write metadata.csv and images/ into an archive."""
+    pack(_members(pictures), path)
+
+
+def _members(pictures: Iterable[Picture]) -> Iterator[tuple[str, bytes]]:
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(("filename", "label"))
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number, (picture, label) in enumerate(pictures):
-            name = f"{number:04}.png"
-            encoded = io.BytesIO()
-            Image.fromarray(picture).save(encoded, "PNG")
-            archive.writestr(zipfile.ZipInfo(f"{IMAGES}/{name}", EPOCH), encoded.getvalue())
-            rows.writerow((name, label))
-        archive.writestr(zipfile.ZipInfo(FILE, EPOCH), table.getvalue())
-
-
-def main() -> None:
-    """Write one of the samples."""
-    parser = argparse.ArgumentParser(description="Write a sample data set.")
-    parser.add_argument("sample", choices=sorted(SAMPLES))
-    parser.add_argument("--out", type=Path, required=True, help="ZIP file to write")
-    options = parser.parse_args()
-    write_zip(SAMPLES[options.sample](), options.out)
-
-
-if __name__ == "__main__":
-    main()
+    for number, (picture, label) in enumerate(pictures):
+        name = f"{number:04}.png"
+        yield f"{IMAGES}/{name}", png(picture)
+        rows.writerow((name, label))
+    yield FILE, table.getvalue().encode()
