@@ -32,6 +32,17 @@ def _mounted(path: str) -> str:
     )
 
 
+def _mounted_weights(name: str) -> Rule:
+    """Weights lie in a volume, unless the image is the user's own."""
+    path = f"training.model.{name}"
+    return Rule(
+        f"!has(self.training) || !has(self.{path}) || size(self.image) > 0 || {_mounted(f'self.{path}')}",
+        f"{path} is in no volume of the pods: set it to a path below the mountPath of one of spec.volumes, "
+        "or mount the claim that holds it",
+        f".{path}",
+    )
+
+
 class TrainingRunSpec(ApiModel):
     """What to train, on what, and where results go; all but how it is run is immutable."""
 
@@ -73,13 +84,7 @@ class TrainingRunSpec(ApiModel):
             "spec.volumes, or mount the claim that holds it",
             ".training.data.path",
         ),
-        Rule(
-            "!has(self.training) || !has(self.training.model.weights) || size(self.image) > 0 || "
-            f"{_mounted('self.training.model.weights')}",
-            "training.model.weights is in no volume of the pods: set it to a path below the mountPath of "
-            "one of spec.volumes, or mount the claim that holds it",
-            ".training.model.weights",
-        ),
+        *(_mounted_weights(name) for name in ("weights", "encoderWeights")),
         Rule(
             "!has(self.training) || self.training.accelerator != 'gpu' || self.resources.gpus > 0",
             "training.accelerator is gpu, but resources.gpus is 0: request at least one GPU, or set "

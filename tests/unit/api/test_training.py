@@ -13,6 +13,7 @@ from trainingrun_api.model import ApiModel
 NEEDS_THE_SPEC = {
     "data-in-no-volume",
     "weights-in-no-volume",
+    "encoder-weights-in-no-volume",
     "gpu-without-gpus",
     "half-precision-without-gpus",
 }

@@ -51,13 +51,10 @@ FORMATS: Mapping[TaskName, tuple[Format, ...]] = {
 """Forms of data that a task can learn from."""
 LOSSES: Mapping[TaskName, tuple[str, ...]] = {
     "classification": ("auto", "bce-with-logits", "cross-entropy"),
-    "semantic-segmentation": (
-        "auto", "bce-with-logits", "cross-entropy", "dice", "focal", "iou", "combined"
-    ),
     "object-detection": ("auto",),
     "instance-segmentation": ("auto",),
-}  # fmt: skip
-"""Losses that a task can minimise; detectors bring their own."""
+}
+"""Losses that a task can minimise, where not all; detectors bring their own."""
 MONITORS: Mapping[TaskName, tuple[str, ...]] = {
     "classification": ("val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1", "val_auroc"),
     "semantic-segmentation": (
