@@ -8,7 +8,8 @@ import torch
 from trainingrun_api import TrainingConfig
 from trainingrun_trainer.data.classification import Batch, ClassifiedImages, prepare
 from trainingrun_trainer.data.normalization import Normalization
-from trainingrun_trainer.losses import ClassificationLoss, balanced_weights, choose_loss, outputs
+from trainingrun_trainer.losses import choose, class_weights, outputs
+from trainingrun_trainer.losses.classification import ClassificationLoss
 from trainingrun_trainer.metrics.classification import HEADLINE, ClassificationMetrics
 from trainingrun_trainer.models import classifier
 from trainingrun_trainer.tasks.module import Task, TaskModule
@@ -28,7 +29,7 @@ class ClassificationModule(TaskModule):
     def __init__(self, config: TrainingConfig, data: ClassifiedImages) -> None:
         super().__init__(config)
         classes = data.classes
-        loss = choose_loss(config.loss, len(classes))
+        loss = choose(config.loss, len(classes))
         self.normalization = Normalization(config.data.normalization, config.data.channels)
         self.network = classifier.build(
             config.model,
@@ -36,9 +37,8 @@ class ClassificationModule(TaskModule):
             channels=config.data.channels,
             image_size=config.data.image_size,
         )
-        balanced = config.loss.class_weights == "balanced"
         self.loss = ClassificationLoss(
-            loss, balanced_weights(data.counts("train")) if balanced else [1.0] * len(classes)
+            loss, class_weights(config.loss, len(classes), lambda: data.counts("train"))
         )
         self.train_metrics = ClassificationMetrics(classes, auroc=False)
         self.val_metrics = ClassificationMetrics(classes)
