@@ -1,4 +1,4 @@
-"""Follows Lightning's loop on rank 0 and tells the three audiences: metrics port, run directory, log."""
+"""Follows Lightning's loop on rank 0 and tells its audiences: metrics port, run directory, log."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +16,7 @@ from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.metrics import is_better, most_telling
 from trainingrun_trainer.telemetry import BestEpoch, Telemetry
+from trainingrun_trainer.tensorboard_log import TensorBoardLog
 
 DIGITS = ".6g"
 """Significant digits of a metric in a message."""
@@ -42,6 +43,7 @@ class Progress(pl.Callback):
         monitor: str,
         total_epochs: int,
         train_images: int,
+        tensorboard: TensorBoardLog | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.epochs: list[Record] = []
@@ -51,6 +53,7 @@ class Progress(pl.Callback):
         self._heartbeat = heartbeat
         self._monitor = monitor
         self._train_images = train_images
+        self._tensorboard = tensorboard
         self._clock = clock
         self._total_epochs = total_epochs
         self._phase_before_save = heartbeat.phase
@@ -81,6 +84,8 @@ class Progress(pl.Callback):
         self._started = now - state_dict["seconds"]
         self._epoch_started = now - state_dict["epoch_seconds"]
         self._heartbeat.restore(self._useful_saved)
+        if self._tensorboard:
+            self._tensorboard.go_on_after(len(self.epochs))
 
     def resumed(self, manifest: Manifest | None, *, exact: bool, damaged: int) -> None:
         """The attempt goes on from a checkpoint, or begins anew."""
@@ -101,7 +106,9 @@ class Progress(pl.Callback):
         }
         self._heartbeat.stepped(int(last["global_step"]))
         self._heartbeat.restore(float(results["training_time"]))
-        self.tested({name: value for name, value in results["scores"].items() if name.startswith("test_")})
+        self._show_test(
+            {name: value for name, value in results["scores"].items() if name.startswith("test_")}
+        )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._telemetry.plan(
@@ -150,6 +157,8 @@ class Progress(pl.Callback):
             }
         )
         self._write_metrics()
+        if self._tensorboard:
+            self._tensorboard.write(epoch, self.epochs[-1])
         self._telemetry.epoch(
             epoch=epoch,
             metrics=scores,
@@ -209,8 +218,14 @@ class Progress(pl.Callback):
         self._telemetry.checkpoint_failed()
         self._heartbeat.enter(self._phase_before_save)
 
-    def tested(self, scores: dict[str, float]) -> None:
-        """The best checkpoint has these scores on the test split."""
+    def tested(self, scores: Mapping[str, float]) -> None:
+        """The best checkpoint has these scores, perhaps of the test split too."""
+        test = of_test(scores)
+        self._show_test(test)
+        if self._tensorboard and self.best and test:
+            self._tensorboard.write(self.best.epoch, test)
+
+    def _show_test(self, scores: Mapping[str, float]) -> None:
         self._scores |= scores
         self._telemetry.metrics(scores, self._monitor)
 
@@ -241,3 +256,8 @@ class Progress(pl.Callback):
                 ),
             }
         )
+
+
+def of_test(scores: Mapping[str, float]) -> dict[str, float]:
+    """The scores of the test split."""
+    return {name: value for name, value in scores.items() if name.startswith("test_")}

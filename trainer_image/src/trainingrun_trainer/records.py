@@ -16,6 +16,7 @@ from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.patience import patiently
 from trainingrun_trainer.progress import Progress
 from trainingrun_trainer.tasks import task
+from trainingrun_trainer.tensorboard_log import TensorBoardLog
 
 DISTRIBUTION = "trainingrun"
 
@@ -47,6 +48,7 @@ def progress(attempt: Attempt, *, train_images: int) -> Progress:
         monitor=attempt.config.monitor,
         total_epochs=attempt.config.max_epochs,
         train_images=train_images,
+        tensorboard=TensorBoardLog(attempt.directory) if attempt.config.artifacts.tensorboard else None,
     )
 
 
@@ -87,7 +89,6 @@ def end(
     best = progress.best
     assert best is not None
     weights = directory.checkpoints / checkpointing.BEST_WEIGHTS
-    progress.tested({name: value for name, value in scores.items() if name.startswith("test_")})
     results: dict[str, Any] = {
         "run_id": directory.run_id,
         **task(config.task).results(scores),
@@ -108,6 +109,7 @@ def end(
         directory.write_results(results)
 
     patiently(write, attempt.wait)
+    progress.tested(scores)
     LOGGER.info(
         "best epoch %d: %s",
         best.epoch,
