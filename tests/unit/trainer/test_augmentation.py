@@ -10,7 +10,8 @@ from torchvision import tv_tensors
 from torchvision.ops import masks_to_boxes
 
 from trainingrun_api.training import AugmentationConfig
-from trainingrun_trainer.data.augmentation import IGNORED, augment, augment_sample
+from trainingrun_trainer.data.augmentation import augment, augment_sample
+from trainingrun_trainer.data.labels import IGNORED
 from trainingrun_trainer.data.sampler import generator
 
 IMAGES = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

@@ -15,14 +15,13 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
 from trainingrun_api.training import AugmentationConfig
+from trainingrun_trainer.data.labels import IGNORED
 from trainingrun_trainer.data.sampler import Key, generator
 
 Targets = dict[str, Any]
 T = TypeVar("T", bound=torch.Tensor)
 
 BOXES, MASKS = "boxes", "masks"
-IGNORED = 255
-"""What a mask of classes holds where the image shows nothing: such pixels count in no loss and no score."""
 MIN_BOX = 1.0
 """Sides in pixels below which a box is dropped."""
 
@@ -91,6 +90,7 @@ def augment_sample(
     }
     if moved and (config.rotate_degrees or config.shift or config.scale):
         image = functional.affine(image, **geometry, interpolation=InterpolationMode.BILINEAR)
+        # what comes in from outside is black, and in a mask of classes of no class
         targets = _within(_each(targets, _affine, geometry, 0 if BOXES in targets else IGNORED))
 
     lit, brightness, contrast = (
