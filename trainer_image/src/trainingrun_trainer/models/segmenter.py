@@ -43,7 +43,7 @@ def build(config: ModelConfig, *, outputs: int, channels: int, image_size: int, 
     _probe(network, config.architecture, (channels, image_size, image_size), outputs, batch_size)
     if config.gradient_checkpointing and not _checkpoint_gradients(network):
         raise BadConfig(
-            f"model.gradientCheckpointing: {config.architecture!r} with model.encoder {config.encoder!r} has no "
+            f"model.gradientCheckpointing: {config.architecture!r} with {config.encoder!r} as encoder has no "
             "blocks that can be computed again",
             "Set model.gradientCheckpointing to false, or choose another model.encoder, such as resnet34.",
         )
