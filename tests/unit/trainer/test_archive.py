@@ -132,3 +132,18 @@ def test_an_honest_archive_is_unpacked_byte_for_byte(tmp_path: Path) -> None:
     archive.extract(path, inside, SMALL)
     files = {str(file.relative_to(inside)): file.read_bytes() for file in inside.rglob("*") if file.is_file()}
     assert files == content
+
+
+@pytest.mark.parametrize("folder", ["", "data/", "my/data/"])
+def test_data_may_lie_in_a_folder_beside_what_macos_adds(tmp_path: Path, folder: str) -> None:
+    names = [
+        f"{folder}metadata.csv",
+        f"{folder}images/a.png",
+        f"__MACOSX/{folder}._metadata.csv",
+        ".DS_Store",
+    ]
+    path = packed(tmp_path / "data.zip", *((member(name), b"x") for name in names))
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    archive.extract(path, inside, ArchiveLimits())
+    assert sorted(entry.name for entry in archive.root(inside).iterdir()) == ["images", "metadata.csv"]

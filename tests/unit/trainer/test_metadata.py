@@ -57,6 +57,30 @@ def test_a_bad_table_is_refused_with_row_value_and_remedy(tmp_path: Path, text: 
     assert refused.value.advice
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_tables_of_spreadsheets_are_read(tmp_path: Path, encoding: str, separator: str, newline: str) -> None:
+    text = "label , filename,note\n" + "Käse,a.png,1\nBrot,b.png,\nKäse,c.png,2\nBrot,d.png,3\n"
+    content = text.replace(",", separator).replace("\n", newline).encode(encoding)
+    (tmp_path / "metadata.csv").write_bytes(content)
+    table = metadata.read(tmp_path, CONFIG, seed=42)
+    assert table.files == ("a.png", "b.png", "c.png", "d.png")
+    assert table.classes == ("Brot", "Käse")
+    assert table.labels.tolist() == [1, 0, 1, 0]
+
+
+def test_quoted_names_may_hold_the_separator(tmp_path: Path) -> None:
+    table = read(tmp_path, '"filename","label"\n"a,1.png","x"\n"b.png","y"\n"c.png","x"\n"d.png","y"\n')
+    assert table.files[0] == "a,1.png"
+
+
+def test_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "metadata.csv").write_bytes("filename,label\na.png,Käse\n".encode("latin-1"))
+    with pytest.raises(BadData, match=r"metadata.csv cannot be read as CSV: 'utf-8' codec"):
+        metadata.read(tmp_path, CONFIG, seed=42)
+
+
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"no metadata.csv in /data"):
         metadata.read(tmp_path, CONFIG, seed=42)

@@ -47,11 +47,23 @@ def extract(
             members = opened.infolist()
             check(members, limits)
             for member in members:
-                if not member.is_dir():
+                if not member.is_dir() and not _is_litter(member.filename):
                     _extract_member(opened, member, destination)
                     beat()
     except DAMAGE as error:
         raise BadData(f"{archive} is not an intact ZIP file: {error}", "Pack or copy it again.") from error
+
+
+def root(directory: Path) -> Path:
+    """Where the data begin: the directory itself, or the only folder in it, as when a folder was packed."""
+    entries = list(directory.iterdir())
+    return root(entries[0]) if len(entries) == 1 and entries[0].is_dir() else directory
+
+
+def _is_litter(name: str) -> bool:
+    """Whether macOS put it there, beside the data."""
+    parts = PurePosixPath(name).parts
+    return parts[0] == "__MACOSX" or parts[-1] == ".DS_Store"
 
 
 def check(members: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> None:

@@ -1,4 +1,4 @@
-"""Images with one class each: metadata.csv + images/, every image decoded and checked before training."""
+"""Images with one class each, by metadata.csv or dataset.json, all decoded and checked before training."""
 
 import hashlib
 import shutil
@@ -12,8 +12,9 @@ from torch.utils.data import Dataset
 
 from trainingrun_api import TrainingConfig
 from trainingrun_api.training import AugmentationConfig
-from trainingrun_trainer.data import images, metadata
+from trainingrun_trainer.data import dataset_json, images, metadata
 from trainingrun_trainer.data.augmentation import augment
+from trainingrun_trainer.data.folder import find_all
 from trainingrun_trainer.data.images import Images, Shape
 from trainingrun_trainer.data.metadata import Indices
 from trainingrun_trainer.data.prepared import PreparedData, directory, reading
@@ -81,17 +82,21 @@ def prepare(
     data = config.data
     with reading(data, scratch):
         source = directory(data, scratch, beat)
-        table = metadata.read(source, data, config.seed)
+        if data.format == "dataset-json":
+            table, table_file = dataset_json.classified(source, data, config.seed), dataset_json.FILE
+        else:
+            table, table_file = metadata.read(source, data, config.seed), metadata.FILE
+        where = [f"{place}: image {file!r}" for place, file in zip(table.where, table.files, strict=True)]
         decoded, images_digest = images.load(
-            source / metadata.IMAGES,
-            table.files,
+            find_all(source / data.images_directory, table.files, where),
+            where,
             Shape(data.channels, data.image_size),
             scratch,
             threads,
             beat,
         )
+        digest = hashlib.sha256((source / table_file).read_bytes())
         if decoded.cache is not None and source.is_relative_to(scratch):
-            shutil.rmtree(source / metadata.IMAGES)
-        digest = hashlib.sha256((source / metadata.FILE).read_bytes())
+            shutil.rmtree(source)
     digest.update(images_digest.encode())
     return ClassifiedImages(table.classes, table.splits, digest.hexdigest(), table.labels, decoded)

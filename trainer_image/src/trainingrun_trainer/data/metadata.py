@@ -3,11 +3,14 @@
 Errors name the row, the header being row 1.
 """
 
+import codecs
+import io
 import re
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -21,16 +24,21 @@ FILE = "metadata.csv"
 IMAGES = "images"
 SPLITS = ("train", "val", "test")
 FIRST_ROW = 2
+SEPARATORS = (",", ";", "\t")
 
 Indices = npt.NDArray[np.int64]
+Split = Callable[[Indices, Sequence[str]], Mapping[str, Indices]]
+"""What makes splits of labels and class names."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Images in the order of metadata.csv."""
+    """Images with a class each, in the order of metadata.csv."""
 
     files: tuple[str, ...]
     """Paths below images/."""
+    where: tuple[str, ...]
+    """What a message calls each, such as "row 2 of metadata.csv"."""
     labels: Indices
     """Class of each image, as an index into classes."""
     classes: tuple[str, ...]
@@ -58,46 +66,89 @@ def read(directory: Path, config: DataConfig, seed: int) -> Metadata:
             that cannot be trained on.
         BadConfig: no split column, and data.validationSplit is 0.
     """
-    path = directory / FILE
-    if not path.is_file():
-        raise BadData(f"there is no {FILE} in {config.path}", f"Put {FILE} and {IMAGES}/ at its top.")
-    table = _read_table(path)
-    files = _column(table, config.image_column, "data.imageColumn")
-    values = _column(table, config.label_column, "data.labelColumn")
-    _check_files(files)
-    classes = sort_classes(set(values))
-    if len(classes) < 2:
-        raise BadData(
-            f"all images are of the single class {classes[0]!r}", "Add images of at least one other class."
+    table = read_table(directory, config)
+    files = column(table, config.image_column, "data.imageColumn")
+    values = column(table, config.label_column, "data.labelColumn")
+    check_files(files, config.images_directory)
+    where = [f"row {row_of(index)} of {FILE}" for index in range(len(files))]
+    splits: Mapping[str, Indices] | Split
+    if config.split_column in table.columns:
+        splits = given_splits(column(table, config.split_column, "data.splitColumn"), config.split_column)
+    else:
+        splits = partial(
+            stratified_splits,
+            validation_share=config.validation_split,
+            test_share=config.test_split,
+            seed=seed,
         )
+    return of_labels(files, values, where, splits)
+
+
+def of_labels(
+    files: Sequence[str],
+    values: Sequence[str],
+    where: Sequence[str],
+    splits: Mapping[str, Indices] | Split,
+    names: Sequence[str] | None = None,
+) -> Metadata:
+    """Images with a class each.
+
+    Args:
+        files: their names.
+        values: the class of each.
+        where: what a message calls each.
+        splits: given ones, or what makes them of labels and classes.
+        names: all classes in their order; by default those that occur, sorted.
+
+    Raises:
+        BadData: classes or splits cannot be trained on.
+    """
+    present = set(values)
+    if len(present) < 2:
+        raise BadData(
+            f"all images are of the single class {values[0]!r}", "Add images of at least one other class."
+        )
+    classes = tuple(name for name in names if name in present) if names else sort_classes(present)
     number = {name: index for index, name in enumerate(classes)}
     labels = np.array([number[value] for value in values], dtype=np.int64)
-    if config.split_column in table.columns:
-        splits = given_splits(_column(table, config.split_column, "data.splitColumn"), config.split_column)
-    else:
-        splits = stratified_splits(labels, classes, config.validation_split, config.test_split, seed)
-    metadata = Metadata(tuple(files), labels, classes, splits)
+    if callable(splits):
+        splits = splits(labels, classes)
+    metadata = Metadata(tuple(files), tuple(where), labels, classes, splits)
     _check_splits(metadata)
     return metadata
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def read_table(directory: Path, config: DataConfig) -> pd.DataFrame:
+    """metadata.csv of a directory as text: UTF-8 or, as Excel saves it, UTF-16; separated by comma, semicolon
+    or tab, whichever makes `data.imageColumn` a column.
+
+    Raises:
+        BadData: it is missing or no such table.
+    """
+    path = directory / FILE
+    if not path.is_file():
+        raise BadData(
+            f"there is no {FILE} in {config.path}", f"Put {FILE} and {config.images_directory}/ at its top."
+        )
+    content = path.read_bytes()
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     with warnings.catch_warnings():
         # else pandas would drop the fields that a longer first row has
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
+            text = content.decode(encoding)
             return pd.read_csv(
-                path,
+                io.StringIO(text),
+                sep=_separator(text, config.image_column),
                 dtype=str,
                 keep_default_na=False,
                 skipinitialspace=True,
-                encoding="utf-8-sig",
                 index_col=False,
-            )
+            ).rename(columns=str.strip)
         except pd.errors.ParserWarning as error:
             raise BadData(
                 f"row {FIRST_ROW} of {FILE} has more fields than the header",
-                "Remove commas at the end of rows, or name every column in the header.",
+                "Remove separators at the end of rows, or name every column in the header.",
             ) from error
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise BadData(
@@ -105,7 +156,25 @@ def _read_table(path: Path) -> pd.DataFrame:
             ) from error
 
 
-def _column(table: pd.DataFrame, name: str, field: str) -> list[str]:
+def _separator(text: str, image_column: str) -> str:
+    header = text.lstrip().partition("\n")[0]
+    for separator in SEPARATORS:
+        if image_column in (name.strip().strip('"') for name in header.split(separator)):
+            return separator
+    return SEPARATORS[0]
+
+
+def column(table: pd.DataFrame, name: str, field: str) -> list[str]:
+    """The values of a column, stripped.
+
+    Args:
+        table: metadata.csv.
+        name: name of the column.
+        field: field of the config that holds the name.
+
+    Raises:
+        BadData: there is no such column, or a value is missing.
+    """
     if name not in table.columns:
         raise BadData(
             f"{FILE} has no column {name!r}, only {', '.join(map(repr, table.columns))}",
@@ -121,7 +190,12 @@ def _column(table: pd.DataFrame, name: str, field: str) -> list[str]:
     return values
 
 
-def _check_files(files: Sequence[str]) -> None:
+def check_files(files: Sequence[str], folder: str, *, unique: bool = True) -> None:
+    """Check names of files below a folder of the data.
+
+    Raises:
+        BadData: there are none, or one leaves the folder or, where they are to be unique, occurs twice.
+    """
     if not files:
         raise BadData(f"{FILE} has no rows", "Add a row for each image.")
     first: dict[str, int] = {}
@@ -130,18 +204,23 @@ def _check_files(files: Sequence[str]) -> None:
             raise BadData(
                 f"row {row_of(index)} of {FILE} names {name!r}, which holds a NUL", "Correct the name."
             )
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts:
+        if not is_inside(name):
             raise BadData(
-                f"row {row_of(index)} of {FILE} names {name!r}, which is outside of {IMAGES}/",
-                f"Name files relative to {IMAGES}/.",
+                f"row {row_of(index)} of {FILE} names {name!r}, which is outside of {folder}/",
+                f"Name files relative to {folder}/.",
             )
-        if name in first:
+        if unique and name in first:
             raise BadData(
                 f"rows {row_of(first[name])} and {row_of(index)} of {FILE} name the same image {name!r}",
                 "Keep one of them.",
             )
         first[name] = index
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name of a file stays below the directory that it is relative to."""
+    path = PurePosixPath(name)
+    return "\0" not in name and not path.is_absolute() and ".." not in path.parts
 
 
 def sort_classes(values: set[str]) -> tuple[str, ...]:
@@ -205,9 +284,7 @@ def stratified_splits(
 def _check_splits(metadata: Metadata) -> None:
     for split in ("train", "val"):
         if split not in metadata.splits:
-            raise BadData(
-                f"the {split} split is empty", f"Assign images to {split} in the split column of {FILE}."
-            )
+            raise BadData(f"the {split} split is empty", f"Assign images to {split}.")
     for split, indices in metadata.splits.items():
         present = Counter(metadata.labels[indices].tolist())
         if len(present) < 2:
@@ -216,9 +293,9 @@ def _check_splits(metadata: Metadata) -> None:
                 "Assign images of every class to it.",
             )
     trained = set(metadata.labels[metadata.splits["train"]].tolist())
-    for index, label in enumerate(metadata.labels.tolist()):
+    for place, label in zip(metadata.where, metadata.labels.tolist(), strict=True):
         if label not in trained:
             raise BadData(
-                f"row {row_of(index)} of {FILE} has class {metadata.classes[label]!r}, which is not in train",
+                f"{place} has class {metadata.classes[label]!r}, which is not in train",
                 "Assign images of that class to train, or drop it.",
             )

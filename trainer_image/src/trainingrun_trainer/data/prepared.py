@@ -42,6 +42,10 @@ class PreparedData(ABC):
     def batches(self, config: TrainingConfig, *, augmented: bool) -> Batches:
         """The samples as a data set of whole batches; `augmented` ones change by (seed, epoch, index)."""
 
+    def evaluation_batch_size(self, config: TrainingConfig) -> int:
+        """Samples in a batch of validation and test."""
+        return config.data.batch_size
+
 
 @contextmanager
 def reading(config: DataConfig, scratch: Path) -> Iterator[None]:
@@ -69,6 +73,7 @@ def reading(config: DataConfig, scratch: Path) -> Iterator[None]:
 
 def directory(config: DataConfig, scratch: Path, beat: Callable[[], None]) -> Path:
     """The directory of the data: `data.path`, or where the ZIP at it is unpacked in the scratch directory.
+    A ZIP may hold them in a folder.
 
     Raises:
         BadData: the path is neither what `data.format` says nor a ZIP.
@@ -79,7 +84,7 @@ def directory(config: DataConfig, scratch: Path, beat: Callable[[], None]) -> Pa
         extracted = scratch / "extracted"
         extracted.mkdir()
         archive.extract(path, extracted, config.limits, beat)
-        return extracted
+        return archive.root(extracted)
     if not path.is_dir():
         raise BadData(f"data.path {path} is not a directory", "Check the path and the volume mounted there.")
     return path
