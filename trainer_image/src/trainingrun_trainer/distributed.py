@@ -175,6 +175,15 @@ def of_all_ranks(tensors: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Te
     return everybody
 
 
+def objects_of_all_ranks(mine: T) -> list[T]:
+    """What every rank gives, by rank; every rank must ask at the same point."""
+    if not distributed.is_initialized():
+        return [mine]
+    everybody: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(everybody, mine)
+    return everybody
+
+
 def broadcast(tensors: Iterable[torch.Tensor]) -> None:
     """Overwrite tensors by those of rank 0; every rank must give the same shapes in the same order."""
     if distributed.is_initialized():

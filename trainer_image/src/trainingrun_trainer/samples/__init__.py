@@ -8,6 +8,8 @@ from pathlib import Path
 
 from trainingrun_trainer.samples.classified import digits, write_zip, xray
 from trainingrun_trainer.samples.defects import write_defects
+from trainingrun_trainer.samples.parts import write_parts
+from trainingrun_trainer.samples.volumes import write_liver
 
 __all__ = ["SAMPLES", "digits", "write_zip", "xray"]
 
@@ -15,5 +17,7 @@ SAMPLES: Mapping[str, Callable[[Path], None]] = {
     "digits": lambda path: write_zip(digits(), path),
     "xray": lambda path: write_zip(xray(), path),
     "defects": write_defects,
+    "parts": write_parts,
+    "liver": write_liver,
 }
 """By name, what writes the sample's ZIP to a path."""

@@ -1,0 +1,7 @@
+"""Instance segmentation: boxes and a mask for each, by Mask R-CNN."""
+
+from trainingrun_trainer.data.detection import prepare
+from trainingrun_trainer.tasks.detection import DetectionModule, results
+from trainingrun_trainer.tasks.module import Task
+
+TASK = Task(prepare=prepare, module=DetectionModule, results=results)
