@@ -9,11 +9,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import monotonic, sleep
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from trainingrun_api import names
 from trainingrun_api.names import EXIT_DONE, EXIT_INTERRUPTED
 from trainingrun_trainer import samples
 from trainingrun_trainer.checkpointing import BEST, BEST_WEIGHTS, LAST, load
+from trainingrun_trainer.optimization.module import TRAINING_WEIGHTS
 from trainingrun_trainer.resume import STATE
 
 KILLED = 128 + signal.SIGKILL
@@ -69,6 +71,25 @@ TWO_RANKS = (
     Row("SIGTERM to one rank within an epoch", Strike("step", 4, rank=1, signal=signal.SIGTERM), 5),
     Row("SIGTERM to one rank in validation", Strike("validation-batch", 1, 1, signal.SIGTERM), 6),
 )
+# all that is kept between steps: momentum, accumulated gradients, an average of weights, a frozen encoder
+ELABORATE: dict[str, Any] = {
+    "model": {"architecture": "timm/test_resnet", "freezeEncoderEpochs": 1},
+    "optimizer": {"name": "sgd", "learningRate": 0.05},
+    "scheduler": {"name": "cosine", "warmupEpochs": 1},
+    "accumulateBatches": 3,
+    "gradientClipNorm": 0.5,
+    "emaDecay": 0.8,
+}
+# an epoch has 4 steps, of 3, 3, 3 and 2 batches
+ELABORATE_ONE_RANK = (
+    Row("elaborate, within the batches of a step", Strike("step", 18), 6),
+    Row("elaborate, while the encoder is frozen", Strike("step", 10), 3),
+    Row("elaborate, by SIGTERM within the batches of a step", Strike("step", 15, signal=signal.SIGTERM), 6),
+    Row("elaborate, by SIGTERM in validation", Strike("validation-batch", 6, signal=signal.SIGTERM), 8),
+    Row("elaborate, within the final evaluation", Strike("evaluation"), 12),
+)
+# an epoch has 2 steps
+ELABORATE_TWO_RANKS = (Row("elaborate, the other rank, within an epoch", Strike("step", 10, rank=1), 3),)
 
 
 @pytest.fixture(scope="session")
@@ -81,9 +102,12 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Rehearsed:
     """Attempts of some runs, and what they left."""
 
-    def __init__(self, directory: Path, pictures: Path) -> None:
+    def __init__(
+        self, directory: Path, pictures: Path, changes: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         self._directory = directory
         self._pictures = pictures
+        self._changes = changes
         self._lives: list[Life] = []
         self.codes: dict[tuple[str, int], list[int]] = {}
         self.output = ""
@@ -117,6 +141,7 @@ class Rehearsed:
             "monitor": "val_loss",
             "maxEpochs": EPOCHS,
             "accelerator": "cpu",
+            **self._changes,
         }
 
     def play(self) -> "Rehearsed":
@@ -154,8 +179,8 @@ def check_same(one: Path, other: Path) -> None:
         ), name
     for name in (LAST, BEST):
         mine, its = (load(path / "checkpoints" / name) for path in (one, other))
-        for part in ("state_dict", "optimizer_states", "plateau", "counted", STATE):
-            assert bits(mine[part]) == bits(its[part]), f"{name}: {part}"
+        for part in ("state_dict", "optimizer_states", "plateau", "counted", TRAINING_WEIGHTS, STATE):
+            assert bits(mine.get(part)) == bits(its.get(part)), f"{name}: {part}"
     mine, its = (load(path / "checkpoints" / BEST_WEIGHTS) for path in (one, other))
     assert bits(mine) == bits(its)
 
@@ -205,6 +230,18 @@ def two_ranks(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Rehea
     return rehearse(rehearsed, 2, TWO_RANKS)
 
 
+@pytest.fixture(scope="session")
+def elaborate_one_rank(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Rehearsed:
+    rehearsed = Rehearsed(tmp_path_factory.mktemp("elaborate-one-rank"), pictures, ELABORATE)
+    return rehearse(rehearsed, 1, ELABORATE_ONE_RANK)
+
+
+@pytest.fixture(scope="session")
+def elaborate_two_ranks(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Rehearsed:
+    rehearsed = Rehearsed(tmp_path_factory.mktemp("elaborate-two-ranks"), pictures, ELABORATE)
+    return rehearse(rehearsed, 2, ELABORATE_TWO_RANKS)
+
+
 def check_row(rehearsed: Rehearsed, row: Row) -> None:
     codes = rehearsed.codes[row.name, 1]
     stopped = row.strike.signal == signal.SIGTERM
@@ -226,6 +263,20 @@ def test_one_rank_ended_anywhere_goes_on_exactly(one_rank: Rehearsed, row: Row) 
 @pytest.mark.parametrize("row", TWO_RANKS, ids=lambda row: row.name)
 def test_two_ranks_ended_anywhere_go_on_exactly(two_ranks: Rehearsed, row: Row) -> None:
     check_row(two_ranks, row)
+
+
+@pytest.mark.parametrize("row", ELABORATE_ONE_RANK, ids=lambda row: row.name)
+def test_one_rank_with_an_average_and_accumulation_goes_on_exactly(
+    elaborate_one_rank: Rehearsed, row: Row
+) -> None:
+    check_row(elaborate_one_rank, row)
+
+
+@pytest.mark.parametrize("row", ELABORATE_TWO_RANKS, ids=lambda row: row.name)
+def test_two_ranks_with_an_average_and_accumulation_go_on_exactly(
+    elaborate_two_ranks: Rehearsed, row: Row
+) -> None:
+    check_row(elaborate_two_ranks, row)
 
 
 def test_the_learning_rate_fell_or_nothing_was_learned_of_the_scheduler(one_rank: Rehearsed) -> None:

@@ -107,6 +107,12 @@ class RunDirectory:
         attempts = [*earlier, {"attempt": self.attempt, **attempt, "started_at": utc_now()}]
         self._write_run({"run_id": self.run_id, **content, "state": RUNNING, "attempts": attempts})
 
+    def note(self, content: Mapping[str, Any]) -> None:
+        """Add to what run.json says of the attempt that trains."""
+        run = self.read_run()
+        *earlier, last = run["attempts"]
+        self._write_run({**run, "attempts": [*earlier, {**last, **content}]})
+
     def end(self, state: str) -> None:
         """Record how the attempt ended, if it ever began."""
         run = self.read_run()

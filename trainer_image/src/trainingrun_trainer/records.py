@@ -5,7 +5,6 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
-from torch import nn
 
 from trainingrun_api import names
 from trainingrun_trainer import checkpointing
@@ -13,6 +12,7 @@ from trainingrun_trainer.artifacts import config_digest
 from trainingrun_trainer.attempt import Attempt
 from trainingrun_trainer.data.prepared import PreparedData
 from trainingrun_trainer.logs import LOGGER
+from trainingrun_trainer.optimization.module import OptimizedModule
 from trainingrun_trainer.patience import patiently
 from trainingrun_trainer.progress import Progress
 from trainingrun_trainer.tasks import task
@@ -82,7 +82,11 @@ def start(attempt: Attempt, data: PreparedData) -> None:
 
 
 def end(
-    attempt: Attempt, progress: Progress, module: nn.Module, scores: Mapping[str, float], training_time: float
+    attempt: Attempt,
+    progress: Progress,
+    module: OptimizedModule,
+    scores: Mapping[str, float],
+    training_time: float,
 ) -> None:
     """Write the bare weights and the results, results.json last."""
     config, directory = attempt.config, attempt.directory
@@ -98,7 +102,7 @@ def end(
         "training_time": round(training_time, 3),
         "early_stopped": progress.early_stopped,
         "best_model_path": str(weights.relative_to(directory.path)),
-        "learning_rate": config.optimizer.learning_rate,
+        "learning_rate": module.base_rate,
         "model_params": sum(parameter.numel() for parameter in module.parameters()),
         "scores": dict(scores),
     }

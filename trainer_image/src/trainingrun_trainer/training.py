@@ -32,6 +32,10 @@ from trainingrun_trainer.interruption import take_over
 from trainingrun_trainer.keeper import CheckpointKeeper, Schedule
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.metrics import mode
+from trainingrun_trainer.optimization.compilation import check_compiler
+from trainingrun_trainer.optimization.module import OptimizedModule
+from trainingrun_trainer.optimization.search import search
+from trainingrun_trainer.patience import patiently
 from trainingrun_trainer.pulse import Pulse
 from trainingrun_trainer.resume import Identity, resume
 from trainingrun_trainer.tasks import task
@@ -107,6 +111,11 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> No
         rank=ranks.rank,
     )
     trainer = _trainer(attempt, accelerator, store, keeper)
+    if config.find_learning_rate and resumed.path is None:
+        module.base_rate = on_rank_0(ranks, lambda: _find_learning_rate(attempt, module, trainer, loaders))
+    if config.compile:
+        check_compiler()
+        module.network.compile()
     # the same weights on every rank, but dropout of its own
     torch.manual_seed(config.seed + ranks.rank)
     trainer.fit(module, datamodule=loaders, ckpt_path=resumed.path)
@@ -118,6 +127,14 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> No
     scores = _evaluate_best(attempt, trainer, module, loaders, has_test="test" in data.splits)
     if attempt.progress:
         records.end(attempt, attempt.progress, module, scores, training_time)
+
+
+def _find_learning_rate(
+    attempt: Attempt, module: OptimizedModule, trainer: pl.Trainer, loaders: DataModule
+) -> float:
+    rate = search(module, trainer, loaders, attempt.wait)
+    patiently(lambda: attempt.directory.note({"found_learning_rate": rate}), attempt.wait)
+    return rate
 
 
 def _trainer(
@@ -142,12 +159,14 @@ def _trainer(
         accelerator=accelerator,
         devices=ranks.local_world_size,
         num_nodes=ranks.nodes,
-        strategy=_data_parallel(ranks.world_size, accelerator) if ranks.world_size > 1 else "auto",
+        strategy=_data_parallel(config, ranks.world_size, accelerator) if ranks.world_size > 1 else "auto",
         precision=choose_precision(
             config.precision, accelerator, bf16=accelerator == "gpu" and torch.cuda.is_bf16_supported()
         ),
         plugins=[TorchElasticEnvironment() if ranks.world_size > 1 else LightningEnvironment(), store],
         max_epochs=config.max_epochs,
+        accumulate_grad_batches=config.accumulate_batches,
+        gradient_clip_val=config.gradient_clip_norm,
         callbacks=callbacks,
         default_root_dir=directory.path,
         logger=False,
@@ -161,12 +180,16 @@ def _trainer(
     return trainer
 
 
-def _data_parallel(world_size: int, accelerator: Accelerator) -> DDPStrategy:
+def _data_parallel(config: TrainingConfig, world_size: int, accelerator: Accelerator) -> DDPStrategy:
     """DDP puts gradients into other buckets after the first step of a process, unless it looks for unused
     parameters. Of more than two ranks gloo adds up in an order that depends on the buckets, so the first step
-    of a resumed attempt would differ in the last bit."""
+    of a resumed attempt would differ in the last bit.
+
+    It must look for them as well where an encoder has no gradients at first and later has."""
+    thaws = 0 < config.model.freeze_encoder_epochs < config.max_epochs
     return DDPStrategy(
-        gradient_as_bucket_view=True, find_unused_parameters=accelerator == "cpu" and world_size > 2
+        gradient_as_bucket_view=True,
+        find_unused_parameters=thaws or (accelerator == "cpu" and world_size > 2),
     )
 
 

@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 TaskName = Literal["classification", "semantic-segmentation", "object-detection", "instance-segmentation"]
+DETECTION: tuple[TaskName, ...] = ("object-detection", "instance-segmentation")
 
 FORMATS: Mapping[TaskName, tuple[Format, ...]] = {
     "classification": ("zip", "directory", "dataset-json"),
@@ -120,6 +121,19 @@ class TrainingConfig(ApiModel):
             "training.data.dimensions 3 is for semantic-segmentation: use that task, or dimensions 2",
             ".data.dimensions",
             lambda config: config.data.dimensions == 2 or config.task == "semantic-segmentation",
+        ),
+        Rule(
+            "!self.compile || !(self.task in ['object-detection', 'instance-segmentation'])",
+            "training.compile is not for detectors, whose shapes change with each image: set it to false",
+            ".compile",
+            lambda config: not config.compile or config.task not in DETECTION,
+        ),
+        Rule(
+            "!has(self.optimizer.learningRate) || "
+            "self.scheduler.minLearningRate <= self.optimizer.learningRate",
+            "training.scheduler.minLearningRate is above optimizer.learningRate: lower it",
+            ".scheduler.minLearningRate",
+            lambda config: config.scheduler.min_learning_rate <= config.optimizer.learning_rate,
         ),
         *_fits("data.format", FORMATS),
         *_fits("loss.name", LOSSES),

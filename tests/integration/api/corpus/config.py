@@ -122,6 +122,18 @@ _COMMON = [
         "spec.training.precision",
         "set training.precision to auto, 32-true or bf16-mixed",
     ),
+    Invalid(
+        "compiled-detector",
+        "spec: {training: {task: object-detection, data: {format: coco}, compile: true}}",
+        "spec.training.compile",
+        "whose shapes change with each image",
+    ),
+    Invalid(
+        "rate-that-rises",
+        "spec: {training: {optimizer: {learningRate: 0.001}, scheduler: {minLearningRate: 0.01}}}",
+        "spec.training.scheduler.minLearningRate",
+        "lower it",
+    ),
 ]
 
 _DATA = [

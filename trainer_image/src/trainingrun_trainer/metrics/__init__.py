@@ -10,7 +10,8 @@ HEADLINE = (
     "iou", "dice", "boundary_f1", "map", "map_50", "map_75", "map_box", "mar_100",
 )  # fmt: skip
 """Metrics that come first where space is short; those of single classes come last."""
-LOWER_IS_BETTER = ("loss",)
+LOWER_IS_BETTER = {"loss"}
+"""Custom metrics that say so are added when they are made; see `custom`."""
 MOST_NAMES = 64
 """Metric names that leave the pod; the files hold all."""
 

@@ -23,11 +23,14 @@ PROBE_BATCH = 2
 class Classifier(nn.Module):
     """A network whose frozen layers also keep their batch statistics."""
 
-    def __init__(self, network: nn.Module, frozen: list[nn.Module]) -> None:
+    def __init__(self, network: nn.Module, backbone: list[nn.Module], frozen: int) -> None:
+        """The first layers of the backbone are frozen for good, as many as `frozen` says."""
         super().__init__()
         self.network = network
-        self._frozen = tuple(frozen)
-        for layer in frozen:
+        self.encoder = tuple(backbone)
+        """All layers but the head; a tuple, so that they do not appear twice in the state dict."""
+        self._frozen = self.encoder[:frozen]
+        for layer in self._frozen:
             for parameter in layer.parameters(recurse=False):
                 parameter.requires_grad_(False)
 
@@ -59,7 +62,7 @@ def build(config: ModelConfig, *, outputs: int, channels: int, image_size: int) 
     backbone = [layer for layer in _layers(network) if layer is not head]
     network.set_submodule(head_name, nn.Sequential(nn.Dropout(config.dropout), head))
     trained = len(backbone) if config.fine_tune_layers_count is None else config.fine_tune_layers_count
-    classifier = Classifier(network, backbone[: max(0, len(backbone) - trained)])
+    classifier = Classifier(network, backbone, frozen=max(0, len(backbone) - trained))
     _probe(classifier, config.architecture, channels, image_size)
     return classifier
 

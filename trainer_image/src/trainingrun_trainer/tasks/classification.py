@@ -53,16 +53,21 @@ class ClassificationModule(TaskModule):
         return logits
 
     def train_batch(self, batch: Batch) -> torch.Tensor:
-        return self._count(batch, self.train_metrics)
+        loss, _ = self._count(batch, self.train_metrics)
+        return loss
 
-    def evaluate_batch(self, batch: Batch, metrics: ClassificationMetrics) -> None:
-        self._count(batch, metrics)
+    def evaluate_batch(
+        self, batch: Batch, metrics: ClassificationMetrics
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        _, probabilities = self._count(batch, metrics)
+        return probabilities, batch.labels
 
-    def _count(self, batch: Batch, metrics: ClassificationMetrics) -> torch.Tensor:
+    def _count(self, batch: Batch, metrics: ClassificationMetrics) -> tuple[torch.Tensor, torch.Tensor]:
         logits = self(batch.images)
         losses: torch.Tensor = self.loss(logits, batch.labels)
-        metrics.add(losses.detach(), self.loss.probabilities(logits.detach()), batch.labels)
-        return losses.mean()
+        probabilities = self.loss.probabilities(logits.detach())
+        metrics.add(losses.detach(), probabilities, batch.labels)
+        return losses.mean(), probabilities
 
     def predict_batch(self, batch: Batch) -> torch.Tensor:
         """Probability of each class, (batch, classes)."""

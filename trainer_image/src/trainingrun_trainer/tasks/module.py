@@ -1,4 +1,4 @@
-"""What all tasks have in common: the order of an epoch, scores, learning rate, exact resume."""
+"""What all tasks have in common: the order of an epoch, scores, exact resume."""
 
 import math
 from abc import abstractmethod
@@ -7,79 +7,84 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
-from torch import nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from trainingrun_api import TrainingConfig
+from trainingrun_api.training import MONITORS
 from trainingrun_trainer.data.prepared import PreparedData
 from trainingrun_trainer.distributed import broadcast, of_all_ranks
-from trainingrun_trainer.errors import Diverged
-from trainingrun_trainer.metrics import SplitMetrics, mode
+from trainingrun_trainer.errors import BadConfig, Diverged
+from trainingrun_trainer.metrics import SplitMetrics
+from trainingrun_trainer.metrics.custom import CustomMetrics
+from trainingrun_trainer.optimization.module import OptimizedModule
 
-PLATEAU_STATE = "plateau"
 COUNTED_STATE = "counted"
 
 
-class TaskModule(pl.LightningModule):
+class TaskModule(OptimizedModule):
     """Network, loss, optimizer and scores of one task. Nothing is logged or read back between two epochs.
 
     A task brings its network, a `SplitMetrics` for each split, and what happens with one batch.
     """
 
-    network: nn.Module
     train_metrics: SplitMetrics
     val_metrics: SplitMetrics
     test_metrics: SplitMetrics
 
     def __init__(self, config: TrainingConfig) -> None:
-        super().__init__()
-        self.config = config
-        self._plateau: ReduceLROnPlateau | None = None
-        self._plateau_state: dict[str, Any] | None = None
+        super().__init__(config)
+        self.custom_metrics = CustomMetrics(config.metrics.custom)
+        monitors = (*MONITORS[config.task], *(f"val_{name}" for name in self.custom_metrics.metrics))
+        if config.monitor not in monitors:
+            raise BadConfig(f"there is no metric for monitor {config.monitor}", f"Use {', '.join(monitors)}.")
 
     @abstractmethod
     def train_batch(self, batch: Any) -> torch.Tensor:
         """The loss of a batch, which is also counted in `train_metrics`."""
 
     @abstractmethod
-    def evaluate_batch(self, batch: Any, metrics: Any) -> None:
-        """Count a batch of validation or test in the metrics of its split."""
+    def evaluate_batch(self, batch: Any, metrics: Any) -> tuple[Any, Any]:
+        """Count a batch of validation or test in the metrics of its split; its predictions and targets, as
+        custom metrics take them."""
 
     @abstractmethod
     def predict_batch(self, batch: Any) -> Any:
         """What the network says of a batch, in the form that the task's documentation names."""
 
     def training_step(self, batch: Any, batch_index: int) -> torch.Tensor:
-        return self.train_batch(batch)
+        return self.scaled(self.train_batch(batch), batch_index)
 
     def validation_step(self, batch: Any, batch_index: int) -> None:
-        self.evaluate_batch(batch, self.val_metrics)
+        self.custom_metrics.update(*self.evaluate_batch(batch, self.val_metrics))
 
     def test_step(self, batch: Any, batch_index: int) -> None:
-        self.evaluate_batch(batch, self.test_metrics)
+        self.custom_metrics.update(*self.evaluate_batch(batch, self.test_metrics))
 
     def predict_step(self, batch: Any, batch_index: int) -> Any:
         return self.predict_batch(batch)
 
     def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
         self.train_metrics.reset()
 
     def on_validation_epoch_start(self) -> None:
+        self.swap_average()
         self.val_metrics.reset()
+        self.custom_metrics.reset()
         # Batch statistics differ between ranks after a step. Without this each rank would validate another
         # model than the one that rank 0 writes into the checkpoint.
         broadcast(self.network.buffers())
 
     def on_test_epoch_start(self) -> None:
         self.test_metrics.reset()
+        self.custom_metrics.reset()
 
     def on_validation_epoch_end(self) -> None:
         if self.trainer.state.fn == TrainerFn.FITTING:
             self._report("train", self.train_metrics)
         self._report("val", self.val_metrics)
+        self.swap_average()
 
     def on_test_epoch_end(self) -> None:
         self._report("test", self.test_metrics)
@@ -93,42 +98,16 @@ class TaskModule(pl.LightningModule):
                 f"{loss} is {scores[loss]} after epoch {self.current_epoch + 1}",
                 "Lower optimizer.learningRate, or set precision to 32-true.",
             )
+        if split != "train":
+            scores |= {f"{split}_{name}": value for name, value in self.custom_metrics.scores().items()}
         self.log_dict(scores)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(
-            trained,
-            lr=self.config.optimizer.learning_rate,
-            weight_decay=self.config.optimizer.weight_decay,
-            fused=True,
-        )
-        scheduler = self.config.scheduler
-        if scheduler.name == "plateau":
-            self._plateau = ReduceLROnPlateau(
-                optimizer,
-                mode=mode(self.config.monitor),
-                patience=scheduler.patience,
-                factor=scheduler.factor,
-            )
-            if self._plateau_state is not None:
-                self._plateau.load_state_dict(self._plateau_state)
-        return optimizer
-
-    def on_train_epoch_end(self) -> None:
-        # Lightning steps schedulers after it saves checkpoints, which would lose an observation at each
-        # restart.
-        if self._plateau is not None:
-            self._plateau.step(float(self.trainer.callback_metrics[self.config.monitor]))
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self._plateau is not None:
-            checkpoint[PLATEAU_STATE] = self._plateau.state_dict()
+        super().on_save_checkpoint(checkpoint)
         checkpoint[COUNTED_STATE] = of_all_ranks(self.train_metrics.counted())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # for configure_optimizers, which comes later
-        self._plateau_state = checkpoint.get(PLATEAU_STATE)
+        super().on_load_checkpoint(checkpoint)
         counted = checkpoint[COUNTED_STATE]
         if len(counted) == self.trainer.world_size:
             self.train_metrics.count_from(counted[self.trainer.global_rank])

@@ -1,0 +1,1 @@
+"""How weights move: the optimizer, its learning rate, averages of weights, and what is frozen meanwhile."""
