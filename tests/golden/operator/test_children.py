@@ -30,7 +30,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "two-nodes-with-four-gpus": {
         "nodes": 2,
         "resources": {"gpus": 4, "cpu": "16", "memory": "64Gi", "sharedMemory": "8Gi"},
-        "training": {**TRAINING, "accelerator": "gpu"},
+        "training": {**TRAINING, "accelerator": "gpu", "database": {"secretName": "team-database"}},
         "volumes": [{"claim": "xray", "mountPath": "/data", "readOnly": True}],
         "checkpoints": {"size": "50Gi", "storageClass": "fast"},
     },

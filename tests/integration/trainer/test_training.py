@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import sqlite3
 import urllib.error
 import urllib.request
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -58,6 +60,11 @@ def check_run_directory(ended: Ended, epochs: int) -> None:
         metrics[results["best_epoch"] - 1][results["monitor"]]
     )
     assert (ended.directory / results["best_model_path"]).is_file()
+    with closing(sqlite3.connect(ended.directory / "run.db")) as database:
+        runs = database.execute("SELECT run_id, status, total_epochs_run FROM run").fetchall()
+        kept = database.execute("SELECT epoch, val_loss FROM run_metrics ORDER BY epoch").fetchall()
+    assert runs == [(run["run_id"], "completed", epochs)]
+    assert kept == [(entry["epoch"], entry["val_loss"]) for entry in metrics]
     for name in ("best", "last"):
         assert ended.read(f"checkpoints/{name}.manifest.json")["step"] > 0
     assert "epoch 1/" in (ended.directory / "logs" / "training.log").read_text()

@@ -13,10 +13,14 @@ from trainingrun_trainer import arguments, config, logs, termination, training
 from trainingrun_trainer.accelerator import THREADS_VARIABLE, cpu_limit, threads
 from trainingrun_trainer.artifacts import RunDirectory
 from trainingrun_trainer.attempt import Attempt
+from trainingrun_trainer.database.mirror import Mirror
 from trainingrun_trainer.distributed import Ranks, leave
 from trainingrun_trainer.errors import BadConfig, TrainerError, exit_code
 from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.telemetry import Telemetry
+
+SECONDS_FOR_LAST_ROWS = 2.0
+"""After a failure, when little of a grace period may be left and another attempt may write them."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,13 +44,17 @@ def main(argv: Sequence[str] | None = None) -> None:
             os.environ,
         )
         port = options.metrics_port or int(os.environ.get(names.ENV_METRICS_PORT, "0"))
-        if attempt.leads and port:
-            attempt.telemetry.serve(port)
+        if attempt.leads:
+            attempt.database = Mirror.of(directory.path, os.environ)
+            if port:
+                attempt.telemetry.serve(port)
         training.run(attempt)
         if attempt.leads:
             message = attempt.message(TerminationMessage(outcome="completed"))
             directory.end(message.outcome)
             termination.write(message, os.environ)
+            if attempt.database:
+                attempt.database.close()
         heartbeat.enter(TrainerPhase.FINISHED)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - reported, then the process ends
         _report(error, directory, ranks, attempt)
@@ -80,6 +88,8 @@ def _report(error: BaseException, directory: RunDirectory, ranks: Ranks, attempt
             directory.end(message.outcome)
         except (OSError, TrainerError) as problem:  # must not hide the first error
             logs.LOGGER.error("run.json does not say how the run ended: %s", problem)
+    if attempt is not None and attempt.database:
+        attempt.database.close(SECONDS_FOR_LAST_ROWS)
 
 
 if __name__ == "__main__":

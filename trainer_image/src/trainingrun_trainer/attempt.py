@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from trainingrun_api import TrainingConfig
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_trainer.artifacts import RunDirectory
+from trainingrun_trainer.database.mirror import Mirror
 from trainingrun_trainer.distributed import Ranks
 from trainingrun_trainer.errors import STOPPED_ADVICE, Interrupted
 from trainingrun_trainer.heartbeat import Heartbeat
@@ -26,6 +27,8 @@ class Attempt:
     environment: Mapping[str, str]
     progress: Progress | None = None
     """On rank 0, once training is set up."""
+    database: Mirror | None = None
+    """On rank 0: the tables run and run_metrics."""
     stop: StopSignal = field(default_factory=StopSignal)
 
     @property

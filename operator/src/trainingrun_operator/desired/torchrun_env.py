@@ -51,5 +51,15 @@ def torchrun_env(run: Run, spec: TrainingRunSpec, attempt: int, image: str) -> l
     return [
         {"name": "PET_NODE_RANK", "valueFrom": index},
         *({"name": name, "value": value} for name, value in values.items()),
+        *_database_url(spec),
         *({"name": variable.name, "value": variable.value} for variable in spec.env or ()),
     ]
+
+
+def _database_url(spec: TrainingRunSpec) -> list[dict[str, Any]]:
+    """From the Secret by reference: the password stands in no object of the operator's."""
+    if spec.training is None or spec.training.database.secret_name is None:
+        return []
+    database = spec.training.database
+    key = {"secretKeyRef": {"name": database.secret_name, "key": database.secret_key}}
+    return [{"name": names.ENV_DATABASE_URL, "valueFrom": key}]
