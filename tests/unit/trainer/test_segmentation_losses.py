@@ -11,8 +11,9 @@ from torch.nn import functional
 from torchvision.ops import sigmoid_focal_loss
 
 from trainingrun_api.training import LossConfig
+from trainingrun_trainer.data.labels import IGNORED
 from trainingrun_trainer.errors import BadConfig
-from trainingrun_trainer.losses.segmentation import IGNORED, SegmentationLoss
+from trainingrun_trainer.losses.segmentation import SegmentationLoss
 
 SHAPES = [(7, 6), (4, 5, 3)]
 SAMPLES = 3

@@ -9,7 +9,7 @@ from monai.metrics.meaniou import compute_iou
 from scipy import ndimage
 from sklearn import metrics as reference
 
-from trainingrun_trainer.losses.segmentation import IGNORED
+from trainingrun_trainer.data.labels import IGNORED
 from trainingrun_trainer.metrics.boundaries import boundary_f1, edges, near
 from trainingrun_trainer.metrics.segmentation import SegmentationMetrics
 

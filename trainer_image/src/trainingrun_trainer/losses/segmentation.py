@@ -11,11 +11,10 @@ from torch import nn
 from torch.nn import functional
 
 from trainingrun_api.training import LossConfig
+from trainingrun_trainer.data.labels import IGNORED
 from trainingrun_trainer.errors import BadConfig
 from trainingrun_trainer.losses import choose, outputs
 
-IGNORED = 255
-"""Of a mask: counts in no loss and no metric."""
 LEAST = 1e-7
 """Least denominator of dice and iou, for smooth = 0."""
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torchmetrics import Metric
 
-from trainingrun_trainer.losses.segmentation import IGNORED
+from trainingrun_trainer.data.labels import IGNORED
 from trainingrun_trainer.metrics.boundaries import boundary_f1
 from trainingrun_trainer.metrics.classification import words
 
