@@ -1,5 +1,6 @@
 """Any classifier takes any images, ends in the project's head, and trains no more layers than asked."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 from trainingrun_api.training import ModelConfig
 from trainingrun_trainer.errors import BadConfig
 from trainingrun_trainer.models import classifier
+from trainingrun_trainer.optimization.freezing import encoder_of
 
 
 def built(architecture: str = "resnet18", outputs: int = 3, channels: int = 3, **config: object) -> nn.Module:
@@ -75,6 +77,7 @@ def test_frozen_layers_keep_their_statistics() -> None:
     ("architecture", "said"),
     [
         ("resnet19", "is no classifier of torchvision"),
+        ("no_such_module:net", "cannot be imported"),
         ("timm/nothing_like_this", "cannot be built"),
         ("vit_b_32", "does not take data.imageSize 64"),
         ("fcn_resnet50", "is no classifier of torchvision"),
@@ -84,6 +87,68 @@ def test_what_cannot_be_built_is_refused(architecture: str, said: str) -> None:
     with pytest.raises(BadConfig, match=said) as refused:
         built(architecture)
     assert refused.value.advice
+
+
+class Factory(nn.Module):
+    def __init__(self, in_channels: int, classes: int, width: int = 4) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(in_channels, width, 3)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.body(images).mean(dim=(2, 3)))
+        return logits
+
+
+@pytest.mark.parametrize(
+    ("architecture", "parameters", "layer", "width"),
+    [
+        (f"{__name__}:Factory", {"width": 6}, "network.body", 6),
+        ("timm/test_resnet", {"stem_width": 24}, "network.conv1.0", 24),
+        ("googlenet", {"transform_input": True}, "network.conv1.conv", 64),
+    ],
+)
+def test_parameters_and_factories_reach_the_network(
+    monkeypatch: pytest.MonkeyPatch, architecture: str, parameters: dict[str, object], layer: str, width: int
+) -> None:
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Factory.__module__])
+    model = built(architecture, parameters=parameters)
+    assert model.get_parameter(f"{layer}.weight").shape[0] == width
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "timm/test_resnet", "vit_b_32"])
+def test_gradients_are_those_without_checkpointing(architecture: str) -> None:
+    size = 224 if architecture == "vit_b_32" else 64
+    plain, sparing = (
+        classifier.build(
+            ModelConfig(architecture=architecture, dropout=0, gradient_checkpointing=sparing),
+            outputs=2,
+            channels=3,
+            image_size=size,
+        )
+        for sparing in (False, True)
+    )
+    sparing.load_state_dict(plain.state_dict())
+    images = torch.rand(2, 3, size, size)
+    for model in (plain, sparing):
+        model(images).square().sum().backward()
+    for (name, one), (_, other) in zip(plain.named_parameters(), sparing.named_parameters(), strict=True):
+        assert one.grad is not None, name
+        torch.testing.assert_close(other.grad, one.grad)
+    for name, buffer in plain.named_buffers():
+        torch.testing.assert_close(sparing.get_buffer(name), buffer)
+
+
+def test_a_network_without_blocks_cannot_be_computed_again() -> None:
+    with pytest.raises(BadConfig, match=r"gradientCheckpointing: 'alexnet' has no blocks"):
+        built("alexnet", gradient_checkpointing=True)
+
+
+def test_all_layers_but_the_head_are_the_encoder() -> None:
+    model = built()
+    (head,) = (layer for layer in model.modules() if isinstance(layer, nn.Linear))
+    layers = [module for module in model.modules() if any(True for _ in module.parameters(recurse=False))]
+    assert encoder_of(model) == [layer for layer in layers if layer is not head]
 
 
 def foreign(path: Path) -> None:

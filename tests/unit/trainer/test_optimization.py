@@ -89,7 +89,7 @@ def test_the_fused_form_moves_weights_as_the_plain_one(name: str, momentum: floa
     options = {"momentum": momentum} if name == "sgd" else {}
     ours, its = (nn.Parameter(torch.linspace(-1, 1, 8)) for _ in range(2))
     optimizer: Optimizer = optimizers.build(config, [ours], 0.1, fused=True)
-    reference = plain([its], lr=0.1, weight_decay=0.1, foreach=False, **options)  # type: ignore[arg-type]
+    reference = plain([its], lr=0.1, weight_decay=0.1, foreach=False, **options)
     for step in range(5):
         for parameter, mover in ((ours, optimizer), (its, reference)):
             parameter.grad = torch.cos(parameter.detach() * step)
@@ -100,7 +100,7 @@ def test_the_fused_form_moves_weights_as_the_plain_one(name: str, momentum: floa
 def test_an_average_is_that_computed_by_hand_and_comes_and_goes() -> None:
     network = nn.BatchNorm1d(2)
     average = WeightAverage(network, 0.75)
-    expected = None
+    expected: float | None = None
     for step in range(1, 5):
         with torch.no_grad():
             network.weight.fill_(step)

@@ -1,4 +1,4 @@
-"""Any classifier of torchvision or timm, with the project's head: dropout and one linear layer."""
+"""Any classifier of torchvision, timm or the image itself, with the project's head: dropout and one layer."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +10,8 @@ from torch import nn
 
 from trainingrun_api.training import ModelConfig
 from trainingrun_trainer.errors import BadConfig
+from trainingrun_trainer.models import factory, weights
+from trainingrun_trainer.models.recompute import recompute_blocks
 
 TIMM_PREFIX = "timm/"
 TORCHVISION_EXTRAS: Mapping[str, Mapping[str, Any]] = {
@@ -18,6 +20,8 @@ TORCHVISION_EXTRAS: Mapping[str, Mapping[str, Any]] = {
     "inception_v3": {"aux_logits": False, "init_weights": True},
 }
 PROBE_BATCH = 2
+OF_A_RUN = "network.network."
+"""What the names of this network begin with in best_model.pt of an earlier run."""
 
 
 class Classifier(nn.Module):
@@ -52,12 +56,17 @@ def build(config: ModelConfig, *, outputs: int, channels: int, image_size: int) 
     Raises:
         BadConfig: the architecture is unknown or does not take such images, or the weights do not fit it.
     """
-    network = _network(config.architecture, outputs, channels)
+    network = _network(config, outputs, channels)
     head_name = _head_name(network, outputs, config.architecture)
     if config.weights is not None:
         _load_backbone(network, Path(config.weights), head_name)
-    if not config.architecture.startswith(TIMM_PREFIX) and channels == 1:
+    if channels == 1 and _is_of_torchvision(config.architecture):
         _use_one_channel(network)
+    if config.gradient_checkpointing and not recompute_blocks(network):
+        raise BadConfig(
+            f"model.gradientCheckpointing: {config.architecture!r} has no blocks that can be computed again",
+            "Set model.gradientCheckpointing to false, or choose another architecture.",
+        )
     head = network.get_submodule(head_name)
     backbone = [layer for layer in _layers(network) if layer is not head]
     network.set_submodule(head_name, nn.Sequential(nn.Dropout(config.dropout), head))
@@ -67,7 +76,14 @@ def build(config: ModelConfig, *, outputs: int, channels: int, image_size: int) 
     return classifier
 
 
-def _network(architecture: str, outputs: int, channels: int) -> nn.Module:
+def _is_of_torchvision(architecture: str) -> bool:
+    return not (factory.is_factory(architecture) or architecture.startswith(TIMM_PREFIX))
+
+
+def _network(config: ModelConfig, outputs: int, channels: int) -> nn.Module:
+    architecture, parameters = config.architecture, config.parameters
+    if factory.is_factory(architecture):
+        return factory.build(architecture, in_channels=channels, classes=outputs, **parameters)
     try:
         if architecture.startswith(TIMM_PREFIX):
             import timm  # takes seconds, and most runs do without it
@@ -77,19 +93,21 @@ def _network(architecture: str, outputs: int, channels: int) -> nn.Module:
                 pretrained=False,
                 num_classes=outputs,
                 in_chans=channels,
+                **parameters,
             )
             return network
         if architecture not in torchvision.models.list_models(module=torchvision.models):
             raise BadConfig(
                 f"model.architecture {architecture!r} is no classifier of torchvision",
-                "Use one such as resnet50, or one of timm with the prefix timm/, such as timm/convnext_tiny.",
+                "Use one such as resnet50, one of timm with the prefix timm/, such as timm/convnext_tiny, or "
+                "module:factory.",
             )
-        extras = TORCHVISION_EXTRAS.get(architecture, {})
+        extras = {**TORCHVISION_EXTRAS.get(architecture, {}), **parameters}
         return cast(nn.Module, torchvision.models.get_model(architecture, num_classes=outputs, **extras))
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         raise BadConfig(
             f"model.architecture {architecture!r} cannot be built: {error}",
-            "Correct the name, or choose another.",
+            "Correct the name or model.parameters, or choose another architecture.",
         ) from error
 
 
@@ -128,16 +146,7 @@ def _use_one_channel(network: nn.Module) -> None:
 
 
 def _load_backbone(network: nn.Module, path: Path, head_name: str) -> None:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever the damaged or foreign file provokes
-        raise BadConfig(
-            f"model.weights {path} cannot be loaded: {error}", "Give a state dict saved by torch.save."
-        ) from error
-    if not isinstance(state, Mapping):
-        raise BadConfig(
-            f"model.weights {path} hold a {type(state).__name__}", "Give a state dict saved by torch.save."
-        )
+    state = weights.without_prefix(weights.read(path, "model.weights"), OF_A_RUN)
     head = f"{head_name}."
     state = {name: value for name, value in state.items() if not name.startswith(head)}
     try:
