@@ -56,6 +56,12 @@ def test_every_format_says_the_same(tmp_path: Path, data_format: str, lists: dic
     assert "metadata.csv" in result.where[0] or "train.txt" in result.where[0] or "dataset" in result.where[0]
 
 
+def test_split_files_may_lie_in_a_directory_of_their_own(tmp_path: Path) -> None:
+    lists = {"splits/train.txt": "a\nb\n", "splits/val.txt": "c\n", "train.txt": "d\n"}
+    result = found(tmp_path, FOUR | lists, "split-files", splitsDirectory="splits")
+    assert named(result, "train") == [("a.png", "a.png"), ("b.png", "b.png")]
+
+
 def test_folders_of_splits_need_no_list(tmp_path: Path) -> None:
     files = {
         f"{split}/{folder}/{split}{suffix}": ""

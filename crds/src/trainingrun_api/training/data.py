@@ -77,6 +77,9 @@ class DataConfig(ApiModel):
     )
     images_directory: SubPath = Field("images", description="Directory of the images, below path.")
     masks_directory: SubPath = Field("masks", description="Directory of the masks, below path.")
+    splits_directory: SubPath | None = Field(
+        None, description="Directory of train.txt, val.txt and test.txt, below path. Default: path itself."
+    )
     mask_column: ColumnName = Field(
         "mask",
         description="Column of metadata.csv that names the file below masks/. Where there is no such column, "

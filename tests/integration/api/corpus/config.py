@@ -132,7 +132,7 @@ _COMMON = [
         "rate-that-rises",
         "spec: {training: {optimizer: {learningRate: 0.001}, scheduler: {minLearningRate: 0.01}}}",
         "spec.training.scheduler.minLearningRate",
-        "lower it",
+        "is above optimizer.learningRate: lower it",
     ),
 ]
 
