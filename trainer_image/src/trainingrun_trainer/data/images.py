@@ -38,14 +38,17 @@ DAMAGE = (
     zlib.error,
 )
 """What Pillow raises for a file of another format, or a damaged one."""
+ADVICE = "Replace these files or drop them."
 CACHE_NAME = "decoded.npy"
 CACHE_SHARE = 0.5
 """Largest share of the scratch volume's free space that decoded images may take."""
 READ_AHEAD = 256
-"""Images that are decoded ahead of the one being stored."""
+"""Images at most that are decoded ahead of the one being stored."""
+BYTES_AHEAD = 2**28
+"""Memory that they may take together."""
 
 Pixels = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.uint16]
+LabelPixels = npt.NDArray[np.uint16]
 T = TypeVar("T")
 
 # A file of more than Image.MAX_IMAGE_PIXELS (89 million) is an error here, not only one of twice as many.
@@ -104,7 +107,7 @@ def picture(content: bytes, channels: int) -> Image.Image:
         raise Unreadable(f"is no intact {', '.join(FORMATS[:-1])} or {FORMATS[-1]}") from error
 
 
-def mask_labels(content: bytes) -> Labels:
+def mask_labels(content: bytes) -> LabelPixels:
     """The label of each pixel of a mask file, (height, width): its grey of 1, 8 or 16 bits, or the index into
     its palette. Upright as its EXIF data say.
 
@@ -210,7 +213,8 @@ def load(
         return decode(content, shape), hashlib.sha256(content).digest()
 
     digest = hashlib.sha256()
-    for index, (pixels, file_digest) in read_all(read, where, threads, "Replace these files or drop them."):
+    ahead = BYTES_AHEAD // int(np.prod(extent[1:]))
+    for index, (pixels, file_digest) in read_all(read, where, threads, ADVICE, ahead):
         digest.update(file_digest)
         if store is not None:
             store[index] = pixels
@@ -221,10 +225,10 @@ def load(
 
 
 def read_all(
-    read: Callable[[int], T], where: Sequence[str], threads: int, advice: str
+    read: Callable[[int], T], where: Sequence[str], threads: int, advice: str, ahead: int = READ_AHEAD
 ) -> Iterable[tuple[int, T]]:
-    """What a function reads of each sample by its number, in order, read ahead by threads. Goes through all
-    samples even where some are unreadable, to name the first ten.
+    """What a function reads of each sample by its number, in order, some samples ahead by threads. Goes
+    through all samples even where some are unreadable, to name the first ten.
 
     Raises:
         BadData: the function raised Unreadable; with the sample's `where`.
@@ -237,9 +241,10 @@ def read_all(
         except Unreadable as error:
             return error
 
+    ahead = max(threads, min(ahead, READ_AHEAD))
     with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(where), READ_AHEAD):
-            numbers = range(start, min(start + READ_AHEAD, len(where)))
+        for start in range(0, len(where), ahead):
+            numbers = range(start, min(start + ahead, len(where)))
             for index, result in zip(numbers, pool.map(attempt, numbers), strict=True):
                 if isinstance(result, Unreadable):
                     problems.add(f"{where[index]} {result}")
