@@ -93,7 +93,7 @@ def test_parameters_go_to_the_architecture() -> None:
             {"architecture": OWN, "parameters": {"size": 1}},
             "failed when called with classes, in_channels, size",
         ),
-        ({"architecture": OWN, "parameters": {"kernel": 3}}, r"gives \(1, 3, 62, 62\) instead of logits"),
+        ({"architecture": OWN, "parameters": {"kernel": 3}}, r"gives \(2, 3, 62, 62\) instead of logits"),
         ({"architecture": f"{__name__}:no_network"}, "gives a str"),
         ({"architecture": OWN, "encoderWeights": "/weights.pt"}, "has no part named encoder"),
         ({"architecture": OWN, "gradientCheckpointing": True}, "model.gradientCheckpointing"),
@@ -108,6 +108,15 @@ def test_what_cannot_be_built_is_refused(arguments: dict[str, Any], said: str) -
 def test_a_batch_of_one_is_tried_without_a_trace() -> None:
     network = built(batch=1)
     assert not network.get_buffer("encoder.bn1.num_batches_tracked").any()
+
+
+def test_every_weight_that_trains_gets_a_gradient() -> None:
+    network = built("pspnet", "efficientnet-b0")
+    network(torch.rand(2, 3, SIZE, SIZE)).sum().backward()
+    trained = {name for name, value in network.named_parameters() if value.requires_grad}
+    assert trained == {name for name, value in network.named_parameters() if value.grad is not None}
+    assert "encoder._conv_head.weight" not in trained
+    assert "encoder._conv_stem.weight" in trained
 
 
 def test_an_unknown_encoder_is_told_all_that_there_are() -> None:
