@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision import tv_tensors
 from torchvision.ops import masks_to_boxes
+from torchvision.transforms.v2 import functional
 
 from trainingrun_api.training import AugmentationConfig
-from trainingrun_trainer.data.augmentation import augment, augment_sample
+from trainingrun_trainer.data.augmentation import _blur, _hue_saturation_value, augment, augment_sample
 from trainingrun_trainer.data.labels import IGNORED
 from trainingrun_trainer.data.sampler import generator
 
@@ -165,6 +166,20 @@ def test_boxes_stay_valid_and_rows_stay_together(
         if len(moved["boxes"]):
             tight = masks_to_boxes(moved["masks"]) + torch.tensor([0, 0, 1, 1])
             torch.testing.assert_close(moved["boxes"].as_subclass(torch.Tensor), tight, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("side", [3, 5, 15, 31])
+def test_the_blur_is_that_of_torchvision(side: int) -> None:
+    picture = image(40, 56, 3, seed=side)
+    expected = functional.gaussian_blur(picture, [side, side])
+    assert (_blur(picture, side).int() - expected.int()).abs().max() <= 1
+
+
+def test_the_hue_is_that_of_torchvision() -> None:
+    picture = image(16, 16, 3, seed=1)
+    for degrees in (-170.0, -10.0, 35.0, 120.0):
+        expected = functional.adjust_hue(picture, degrees / 360)
+        assert (_hue_saturation_value(picture, degrees, 0, 0).int() - expected.int()).abs().max() <= 1
 
 
 @pytest.mark.parametrize("rgb", [(200, 100, 50), (10, 200, 30), (90, 90, 90), (0, 0, 0), (255, 255, 255)])
