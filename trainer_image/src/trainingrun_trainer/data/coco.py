@@ -64,6 +64,8 @@ class _Content(TypedDict):
 
 
 CONTENT: TypeAdapter[_Content] = TypeAdapter(_Content)
+SEGMENTATION: TypeAdapter[Any] = TypeAdapter(_Encoding | list[list[FiniteFloat]] | None)
+"""What may describe a mask."""
 
 
 @dataclass(frozen=True)
@@ -196,8 +198,19 @@ def _images(
             problems.add(f"{where} has the unknown category_id {annotation['category_id']!r}")
         elif annotation["image_id"] not in objects:
             problems.add(f"{where} has the unknown image_id {annotation['image_id']!r}")
-        elif instance := _instance(annotation, labels[annotation["category_id"]], where, masks, problems):
-            objects[annotation["image_id"]].append(instance)
+        else:
+            try:
+                found = instance(
+                    labels[annotation["category_id"]],
+                    annotation.get("bbox"),
+                    annotation.get("segmentation"),
+                    where,
+                    crowd=annotation.get("iscrowd", False),
+                    masks=masks,
+                )
+                objects[annotation["image_id"]].append(found)
+            except ValueError as error:
+                problems.add(f"{where} {error}")
     for index, image in enumerate(file.content["images"]):
         where = f"images[{index}] of {name}"
         path = PurePosixPath(image["file_name"])
@@ -212,28 +225,34 @@ def _images(
         )
 
 
-def _instance(
-    annotation: _Annotation, label: int, where: str, masks: bool, problems: Problems
-) -> Instance | None:
-    segmentation: Any = annotation.get("segmentation") or None
+def instance(
+    label: int,
+    bbox: Sequence[float] | None,
+    segmentation: Any,
+    where: str,
+    *,
+    crowd: bool,
+    masks: bool,
+) -> Instance:
+    """One object as COCO describes it: bbox is left, top, width and height; where there is none, the polygons
+    say it.
+
+    Raises:
+        ValueError: what is needed is not there.
+    """
+    segmentation = segmentation or None
     if masks and segmentation is None:
-        problems.add(f"{where} has no segmentation")
-        return None
-    polygons = segmentation if isinstance(segmentation, list) and all(map(len, segmentation)) else None
-    bbox = annotation.get("bbox")
+        raise ValueError("has no segmentation")
     box: Box
     if bbox:
         if len(bbox) != 4:
-            problems.add(f"{where} has a bbox of {len(bbox)} numbers")
-            return None
+            raise ValueError(f"has a bbox of {len(bbox)} numbers")
         left, top, width, height = bbox
         box = left, top, left + width, top + height
-    elif polygons and all(len(polygon) % 2 == 0 for polygon in polygons):
-        box = bounds(polygons)
+    elif isinstance(segmentation, list) and all(part and len(part) % 2 == 0 for part in segmentation):
+        box = bounds(segmentation)
     else:
-        problems.add(f"{where} has no bbox")
-        return None
-    crowd = bool(annotation.get("iscrowd", False))
+        raise ValueError("has no bbox")
     return Instance(label, box, where, segmentation if masks else None, crowd)
 
 

@@ -22,7 +22,7 @@ from torchvision import tv_tensors
 
 from trainingrun_api import TrainingConfig
 from trainingrun_api.training import AugmentationConfig, DataConfig
-from trainingrun_trainer.data import coco, images, yolo
+from trainingrun_trainer.data import coco, dataset_objects, images, yolo
 from trainingrun_trainer.data.augmentation import augment_sample, changes
 from trainingrun_trainer.data.images import Pixels, Unreadable
 from trainingrun_trainer.data.instances import AnnotatedImage, Annotations, Box, clip, decode, encode, scaled
@@ -72,7 +72,7 @@ class DetectedImages(PreparedData):
         width, height = self.sizes[index].tolist()
         if self.pixels is None:
             picture = images.picture(self.paths[index].read_bytes(), self.channels)
-            return torch.from_numpy(_resized(picture, (width, height)))
+            return torch.from_numpy(resized(picture, (width, height)))
         return torch.from_numpy(self.pixels[index].reshape(self.channels, height, width))
 
     def target(self, index: int) -> Target:
@@ -145,7 +145,11 @@ class Reader(Protocol):
     def __call__(self, source: Path, config: DataConfig, seed: int, *, masks: bool) -> Annotations: ...
 
 
-READERS: dict[str, Reader] = {"coco": coco.read, "yolo": yolo.read}
+READERS: dict[str, Reader] = {
+    "coco": coco.read,
+    "yolo": yolo.read,
+    "dataset-json": dataset_objects.read,
+}
 
 
 def prepare(
@@ -286,29 +290,30 @@ def _prepare_one(image: AnnotatedImage, config: DataConfig, masks: bool) -> _Pre
             f"is {image.size[0]} x {image.size[1]} in the annotations and {picture.width} x {picture.height} "
             "in the file"
         )
-    size = _fitted(picture.size, config.image_size)
-    result = _Prepared(size, _resized(picture, size), hashlib.sha256(content).digest())
+    size = fitted(picture.size, config.image_size)
+    extent = image.extent(picture.size)
+    result = _Prepared(size, resized(picture, size), hashlib.sha256(content).digest())
     for instance in image.instances:
         try:
-            box = clip(instance.box, image.extent)
+            box = clip(instance.box, extent)
             if masks:
                 assert instance.segmentation is not None
-                result.masks.append(encode(instance.segmentation, image.extent, size))
+                result.masks.append(encode(instance.segmentation, extent, size))
         except ValueError as error:
             result.problems.append(f"{instance.where} {error}")
             continue
         result.cut += box != instance.box
-        result.objects.append((scaled(box, image.extent, size), instance.label, instance.crowd))
+        result.objects.append((scaled(box, extent, size), instance.label, instance.crowd))
     return result
 
 
-def _fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
+def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
     """Width and height with the longer side at a length."""
     factor = longest / max(size)
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def _resized(picture: Image.Image, size: tuple[int, int]) -> Pixels:
+def resized(picture: Image.Image, size: tuple[int, int]) -> Pixels:
     """A picture of mode L or RGB as (channels, height, width)."""
     pixels = np.asarray(picture.resize(size, Image.Resampling.BILINEAR), dtype=np.uint8)
     return pixels[np.newaxis] if pixels.ndim == 2 else np.ascontiguousarray(np.moveaxis(pixels, -1, 0))

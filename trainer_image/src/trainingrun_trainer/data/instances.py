@@ -30,7 +30,7 @@ Mask = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One object, in the units of its picture's `extent`."""
+    """One object, in pixels or shares of the sides as its picture says."""
 
     label: int
     """Index into the classes."""
@@ -51,12 +51,13 @@ class AnnotatedImage:
     where: str
     instances: tuple[Instance, ...]
     size: tuple[int, int] | None = None
-    """Width and height in pixels as the annotations say; None where coordinates are shares of the sides."""
+    """Width and height in pixels, where the annotations say them."""
+    shares: bool = False
+    """Whether coordinates are shares of the sides instead of pixels."""
 
-    @property
-    def extent(self) -> Size:
-        """Width and height in the units of the coordinates."""
-        return self.size or (1.0, 1.0)
+    def extent(self, size: tuple[int, int]) -> Size:
+        """Width and height, in the units of the coordinates, of the picture of a size in pixels."""
+        return (1.0, 1.0) if self.shares else size
 
 
 @dataclass(frozen=True)

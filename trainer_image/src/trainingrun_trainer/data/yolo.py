@@ -65,7 +65,9 @@ def read(source: Path, config: DataConfig, seed: int, *, masks: bool) -> Annotat
         digest.update(hashlib.sha256(content).digest())
         lines = _Lines(label_file.relative_to(source).as_posix(), len(classes), masks, problems)
         images.append(
-            AnnotatedImage(path, path.relative_to(source).as_posix(), tuple(lines.instances(content)))
+            AnnotatedImage(
+                path, path.relative_to(source).as_posix(), tuple(lines.instances(content)), shares=True
+            )
         )
     for folder in {file.parent for file in label_files if file.parent.name != source.name}:
         for file in sorted(set(folder.glob("*.txt")) - label_files):

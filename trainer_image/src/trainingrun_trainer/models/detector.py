@@ -12,7 +12,6 @@ from torchvision.models.detection import _utils as coders
 from torchvision.ops import FrozenBatchNorm2d
 
 from trainingrun_api import TrainingConfig
-from trainingrun_api.training import ModelConfig
 from trainingrun_trainer.errors import BadConfig
 from trainingrun_trainer.models import factory, weights
 from trainingrun_trainer.models.recompute import recompute_blocks
@@ -75,6 +74,11 @@ def build(config: TrainingConfig, *, classes: int, masks: bool) -> Detector:
             or does not take such images or arguments, or the weights do not fit it.
     """
     model = config.model
+    if model.encoder_weights is not None and model.architecture.startswith(OWN_SIZE):
+        raise BadConfig(
+            f"model.encoderWeights does not go with {model.architecture}, whose backbone is changed",
+            "Give weights of the whole network in model.weights.",
+        )
     if factory.is_factory(model.architecture):
         network = factory.build(model.architecture, **{"num_classes": classes + 1, **model.parameters})
     else:
@@ -82,7 +86,7 @@ def build(config: TrainingConfig, *, classes: int, masks: bool) -> Detector:
     _compute_boxes_in_float32(network)
     detector = Detector(network)
     if model.encoder_weights is not None:
-        _load_encoder(detector, model, model.encoder_weights)
+        _load_encoder(detector, model.encoder_weights)
     if model.weights is not None:
         _load(network, model.weights)
     if (model.encoder_weights or model.weights) and _freezes_statistics(model.architecture):
@@ -121,7 +125,9 @@ def _torchvision(config: TrainingConfig, classes: int, masks: bool) -> nn.Module
     if data.normalization == "unit":
         arguments |= {"image_mean": [0.0, 0.0, 0.0], "image_std": [1.0, 1.0, 1.0]}
     try:
-        network: nn.Module = torchvision.models.get_model(model.architecture, **arguments, **model.parameters)
+        network: nn.Module = torchvision.models.get_model(
+            model.architecture, **(arguments | model.parameters)
+        )
     except (TypeError, ValueError, RuntimeError, AssertionError, AttributeError) as error:
         raise BadConfig(
             f"model.architecture {model.architecture!r} cannot be built with model.parameters: {error}",
@@ -158,13 +164,8 @@ def _compute_boxes_in_float32(network: nn.Module) -> None:
             module.box_coder = _BoxLinearCoder(coder.normalize_by_size)
 
 
-def _load_encoder(detector: Detector, model: ModelConfig, path: str) -> None:
+def _load_encoder(detector: Detector, path: str) -> None:
     """Weights of torchvision's classifier of the backbone's name."""
-    if model.architecture.startswith(OWN_SIZE):
-        raise BadConfig(
-            f"model.encoderWeights does not go with {model.architecture}, whose backbone is changed",
-            "Give weights of the whole network in model.weights.",
-        )
     state = weights.without_prefix(weights.read(path, "model.encoderWeights"), "features.")
     weights.fill(detector.encoder, state, f"model.encoderWeights {path}")
 

@@ -33,7 +33,7 @@ class DetectionModule(TaskModule):
 
     def __init__(self, config: TrainingConfig, data: DetectedImages) -> None:
         super().__init__(config)
-        masks = data.masks is not None
+        masks = config.task == "instance-segmentation"
         self.network = detector.build(config, classes=len(data.classes), masks=masks)
         self.train_metrics = LossMetrics()
         self.val_metrics = DetectionMetrics(data.classes, masks=masks)
