@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import torch
 
@@ -19,13 +20,21 @@ from trainingrun_trainer.errors import BadConfig, TrainerError, exit_code
 from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.telemetry import Telemetry
 
+COMMANDS = {
+    "predict": "trainingrun_trainer.predict",
+    "import-config": "trainingrun_trainer.importing.command",
+}
+"""First words of the command line that do something else than train, and the modules that do it."""
 SECONDS_FOR_LAST_ROWS = 2.0
 """After a failure, when little of a grace period may be left and another attempt may write them."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run, and leave with the exit code and the message of docs/trainer-contract.md."""
-    options = arguments.parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in COMMANDS:
+        sys.exit(import_module(COMMANDS[words[0]]).main(words[1:]))
+    options = arguments.parser().parse_args(words)
     ranks = Ranks.from_environment(os.environ)
     heartbeat = Heartbeat.from_environment(os.environ, ranks.rank, ranks.local_rank)
     directory = RunDirectory(options.run_dir.absolute(), int(os.environ.get(names.ENV_ATTEMPT, "1")))
