@@ -50,7 +50,7 @@ class DataModule(pl.LightningDataModule):
     def common_val_batches(self) -> int:
         """Validation batches that every rank has; some may have one more."""
         images = len(self._data.splits["val"]) // self._ranks.world_size
-        return -(-images // self._config.data.batch_size)
+        return -(-images // self._data.evaluation_batch_size(self._config))
 
     def train_dataloader(self) -> DataLoader[Any]:
         return self._loader(self.train_batches, augmented=True)
@@ -64,7 +64,7 @@ class DataModule(pl.LightningDataModule):
     def _evaluation_loader(self, split: str) -> DataLoader[Any]:
         batches = EvaluationBatches(
             self._data.splits[split].tolist(),
-            self._config.data.batch_size,
+            self._data.evaluation_batch_size(self._config),
             rank=self._ranks.rank,
             world_size=self._ranks.world_size,
         )
