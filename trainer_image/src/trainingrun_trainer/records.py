@@ -61,6 +61,8 @@ def start(attempt: Attempt, data: PreparedData) -> None:
         "uid": environment.get(names.ENV_UID),
         "task": attempt.config.task,
         "classes": list(data.classes),
+        # of tasks with mask files: which label each class has in them
+        **({"label_values": list(data.label_values)} if hasattr(data, "label_values") else {}),
         "images": {split: len(indices) for split, indices in data.splits.items()},
         "provenance": {
             "image": environment.get(names.ENV_IMAGE),

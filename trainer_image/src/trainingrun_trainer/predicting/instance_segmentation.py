@@ -1,0 +1,5 @@
+"""Predictions of instance segmentation; see `detection`."""
+
+from trainingrun_trainer.predicting.detection import ObjectPredictor
+
+PREDICTOR = ObjectPredictor
