@@ -25,14 +25,18 @@ def random_image(random: np.random.Generator) -> tuple[dict[str, torch.Tensor], 
         np.float32
     )
     labels = random.integers(1, 3, count)
-    truth = {"boxes": boxes, "labels": labels, "iscrowd": (random.random(count) < 0.15).astype(np.int64)}
+    truth: dict[str, np.ndarray[Any, Any]] = {
+        "boxes": boxes,
+        "labels": labels,
+        "iscrowd": (random.random(count) < 0.15).astype(np.int64),
+    }
     kept = random.random(count) < 0.8
     wrong = int(random.integers(0, 3))
     extra = random.integers(0, SIDE // 2, (wrong, 2))
     found = np.concatenate([boxes[kept], np.concatenate([extra, extra + 9], axis=1).astype(np.float32)])
     found += random.integers(-3, 4, found.shape)
     found[:, 2:] = np.maximum(found[:, 2:], found[:, :2] + 2)
-    guess = {
+    guess: dict[str, np.ndarray[Any, Any]] = {
         "boxes": found.clip(0, SIDE),
         "labels": np.concatenate([labels[kept], random.integers(1, 4, wrong)]),
         "scores": random.permutation(len(found)).astype(np.float32) / 10 + random.random(),
@@ -161,13 +165,17 @@ def test_scores_are_the_same_over_any_number_of_ranks(
     images: tuple[Objects, Objects], monkeypatch: pytest.MonkeyPatch, ranks: int, masks: bool
 ) -> None:
     whole = counted(*images, masks=masks)
-    parts = []
+    parts: list[Any] = []
+
+    def keep(mine: Any) -> list[Any]:
+        parts.append(mine)
+        return [mine]
+
+    monkeypatch.setattr(detection, "objects_of_all_ranks", keep)
     for rank in range(ranks):
         metrics = DetectionMetrics(CLASSES, masks=masks)
         metrics.add(images[0][rank::ranks], images[1][rank::ranks])
-        with monkeypatch.context() as patch:
-            patch.setattr(detection, "objects_of_all_ranks", lambda mine: parts.append(mine) or [mine])
-            metrics.scores()
+        metrics.scores()
     monkeypatch.setattr(detection, "objects_of_all_ranks", lambda mine: parts)
     assert DetectionMetrics(CLASSES, masks=masks).scores() == whole
 

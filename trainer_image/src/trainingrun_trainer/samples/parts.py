@@ -25,16 +25,16 @@ CORNERS = 24
 Outline = npt.NDArray[np.float64]
 
 
-def write_parts(path: Path) -> None:
+def write_parts(path: Path, pictures: int = PICTURES) -> None:
     """Write the archive."""
-    pack(_members(), path)
+    pack(_members(pictures), path)
 
 
-def _members() -> Iterator[tuple[str, bytes]]:
+def _members(pictures: int) -> Iterator[tuple[str, bytes]]:
     random = np.random.default_rng(SEED)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for number in range(PICTURES):
+    for number in range(pictures):
         picture, parts = bench(random, 0 if number % 12 == 11 else int(random.integers(1, MOST_PARTS + 1)))
         name = f"bench_{number:03}.png"
         yield f"images/{name}", png(picture)
