@@ -77,4 +77,6 @@ class TrainerPhase(StrEnum):
     VALIDATING = "validating"
     CHECKPOINTING = "checkpointing"
     TESTING = "testing"
+    REPORTING = "reporting"
+    """Pictures, report and exports, once the results are written."""
     FINISHED = "finished"

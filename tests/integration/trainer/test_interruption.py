@@ -19,8 +19,10 @@ from trainingrun_trainer import samples
 
 SOON = 25.0
 """Seconds; after 30 torchrun kills its workers."""
+DONE = (TrainerPhase.REPORTING, TrainerPhase.FINISHED)
+"""The results are written; test_finishing.py stops a run that reports."""
 WHOM = [
-    *((phase, "one rank") for phase in TrainerPhase if phase is not TrainerPhase.FINISHED),
+    *((phase, "one rank") for phase in TrainerPhase if phase not in DONE),
     # test_failures.py does the same in training
     (TrainerPhase.PREPARING_DATA, "the launcher"),
     (TrainerPhase.VALIDATING, "the launcher"),

@@ -7,6 +7,7 @@ training the ranks vote each step (keeper.py).
 
 import os
 import signal
+from collections.abc import Callable
 from threading import Thread
 from types import FrameType
 
@@ -38,6 +39,18 @@ class StopSignal:
         self.deferred = False
         if self.received:
             raise Interrupted("stopped by SIGTERM", STOPPED_ADVICE)
+
+    def heeded(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Work during which the signal is heeded at once, while it is only noted before and after."""
+
+        def run() -> None:
+            try:
+                self.heed()
+                work()
+            finally:
+                self.deferred = True
+
+        return run
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.received = True

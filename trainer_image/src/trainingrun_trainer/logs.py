@@ -8,7 +8,9 @@ from pathlib import Path
 LOGGER = logging.getLogger("trainingrun_trainer")
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 # Libraries that tell at INFO what the run's own lines say already.
-TALKATIVE = ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "torch.distributed")
+TALKATIVE = (
+    "pytorch_lightning", "lightning_fabric", "lightning.pytorch", "torch.distributed", "onnxscript", "onnx_ir"
+)  # fmt: skip
 
 
 def configure(rank: int, file: Path | None = None) -> None:

@@ -19,6 +19,8 @@ from trainingrun_trainer.tasks import task
 from trainingrun_trainer.tensorboard_log import TensorBoardLog
 
 DISTRIBUTION = "trainingrun"
+UNFINISHED = "the run ended before its report and exports were made"
+"""In results.json until they are; see `finishing`."""
 
 
 def claim(attempt: Attempt) -> bool:
@@ -89,8 +91,8 @@ def end(
     module: OptimizedModule,
     scores: Mapping[str, float],
     training_time: float,
-) -> None:
-    """Write the bare weights and the results, results.json last."""
+) -> dict[str, Any]:
+    """Write the bare weights and the results, results.json last: from then on the run is done."""
     config, directory = attempt.config, attempt.directory
     best = progress.best
     assert best is not None
@@ -107,6 +109,8 @@ def end(
         "learning_rate": module.base_rate,
         "model_params": sum(parameter.numel() for parameter in module.parameters()),
         "scores": dict(scores),
+        "exports": {},
+        "warnings": [UNFINISHED],
     }
 
     def write() -> None:
@@ -121,3 +125,4 @@ def end(
         best.epoch,
         "  ".join(f"{name} {value:.4f}" for name, value in scores.items() if "_class_" not in name),
     )
+    return results

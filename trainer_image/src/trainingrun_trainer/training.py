@@ -28,6 +28,7 @@ from trainingrun_trainer.checkpointing import CheckpointStore
 from trainingrun_trainer.data.module import DataModule
 from trainingrun_trainer.data.prepared import PreparedData, agreed, check_ranks
 from trainingrun_trainer.distributed import broadcast, on_each_node, on_rank_0, process_group
+from trainingrun_trainer.finishing import finish
 from trainingrun_trainer.interruption import take_over
 from trainingrun_trainer.keeper import CheckpointKeeper, Schedule
 from trainingrun_trainer.logs import LOGGER
@@ -125,8 +126,10 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> No
 
     attempt.heartbeat.enter(TrainerPhase.TESTING)
     scores = _evaluate_best(attempt, trainer, module, loaders, has_test="test" in data.splits)
+    evidence = module.evidence() if config.artifacts.report else {}
     if attempt.progress:
-        records.end(attempt, attempt.progress, module, scores, training_time)
+        results = records.end(attempt, attempt.progress, module, scores, training_time)
+        finish(attempt, data, module, evidence, trainer.strategy.root_device, results)
 
 
 def _find_learning_rate(
@@ -144,6 +147,8 @@ def _trainer(
     callbacks: list[pl.Callback] = [Pulse(attempt.heartbeat), keeper]
     if attempt.progress:
         callbacks.insert(0, attempt.progress)
+    if attempt.database:
+        callbacks.append(attempt.database)
     if config.early_stopping.patience:
         callbacks.append(
             EarlyStopping(

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torchmetrics import MeanMetric, Metric, MetricCollection
 from torchmetrics.classification import BinaryAUROC, MulticlassAUROC, MulticlassStatScores
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchmetrics.utilities.data import dim_zero_cat
 
 HEADLINE = ("loss", "accuracy", "precision", "recall", "f1", "auroc")
 PER_CLASS = ("precision", "recall", "f1")
@@ -63,6 +65,18 @@ class ClassificationMetrics(MetricCollection):
                 auroc = self["auroc"].compute().cpu()
             result["auroc"] = float((auroc[counts[:, 4] > 0] if auroc.ndim else auroc).mean())
         return result
+
+    def evidence(self) -> dict[str, torch.Tensor]:
+        """Confusion matrix (classes, classes) by truth and prediction, and what AUROC keeps of all ranks:
+        probabilities (samples, classes) and labels (samples,). Every rank must ask at the same point."""
+        auroc = self["auroc"]
+        with auroc.sync_context():
+            kept, labels = (dim_zero_cat(getattr(auroc, state)).cpu() for state in ("preds", "target"))
+        probabilities = kept if kept.ndim == 2 else torch.stack([1 - kept, kept], dim=1)
+        confusion = multiclass_confusion_matrix(
+            probabilities.argmax(dim=1), labels, len(self.class_names), validate_args=False
+        )
+        return {"confusion": confusion, "probabilities": probabilities, "labels": labels}
 
 
 def scores(counts: torch.Tensor, classes: Sequence[str]) -> dict[str, float]:

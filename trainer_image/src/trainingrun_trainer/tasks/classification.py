@@ -11,7 +11,8 @@ from trainingrun_trainer.data.normalization import Normalization
 from trainingrun_trainer.losses import choose, class_weights, outputs
 from trainingrun_trainer.losses.classification import ClassificationLoss
 from trainingrun_trainer.metrics.classification import HEADLINE, ClassificationMetrics
-from trainingrun_trainer.models import classifier
+from trainingrun_trainer.models import classifier, predictors
+from trainingrun_trainer.report import drawings
 from trainingrun_trainer.tasks.module import Task, TaskModule
 
 
@@ -73,5 +74,14 @@ class ClassificationModule(TaskModule):
         """Probability of each class, (batch, classes)."""
         return self.loss.probabilities(self(batch.images))
 
+    def evidence(self) -> dict[str, torch.Tensor]:
+        return self.val_metrics.evidence()
 
-TASK = Task(prepare=prepare, module=ClassificationModule, results=results)
+
+TASK = Task(
+    prepare=prepare,
+    module=ClassificationModule,
+    results=results,
+    pictures=drawings.classifications,
+    exportable=predictors.classes,
+)

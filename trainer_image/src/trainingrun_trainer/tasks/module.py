@@ -15,9 +15,11 @@ from trainingrun_api.training import MONITORS
 from trainingrun_trainer.data.prepared import PreparedData
 from trainingrun_trainer.distributed import broadcast, of_all_ranks
 from trainingrun_trainer.errors import BadConfig, Diverged
+from trainingrun_trainer.exports import Exportable
 from trainingrun_trainer.metrics import SplitMetrics
 from trainingrun_trainer.metrics.custom import CustomMetrics
 from trainingrun_trainer.optimization.module import OptimizedModule
+from trainingrun_trainer.report.drawings import Draw
 
 COUNTED_STATE = "counted"
 
@@ -51,6 +53,12 @@ class TaskModule(OptimizedModule):
     @abstractmethod
     def predict_batch(self, batch: Any) -> Any:
         """What the network says of a batch, in the form that the task's documentation names."""
+
+    def evidence(self) -> dict[str, torch.Tensor]:
+        """What the last validation counted beyond its scores, for plots: "confusion" (classes, classes) by
+        truth and prediction; "probabilities" (samples, classes) and "labels" (samples,). Every rank must ask
+        at the same point."""
+        return {}
 
     def training_step(self, batch: Any, batch_index: int) -> torch.Tensor:
         return self.scaled(self.train_batch(batch), batch_index)
@@ -135,3 +143,7 @@ class Task:
     """Config, prepared data -> module that logs the monitored metric. Raises BadConfig."""
     results: Callable[[Mapping[str, float]], dict[str, Any]]
     """Scores of the best checkpoint -> the task's part of results.json."""
+    pictures: Draw | None = None
+    """Draws samples with their predictions for the report."""
+    exportable: Callable[[Any], Exportable] | None = None
+    """The module's network as other programs use it: pixels in, predictions out."""
