@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,12 @@ def test_missing_images_are_named_together(source: Path, data_format: str, said:
     with pytest.raises(BadData) as refused:
         prepared(source, data_format)
     assert said in refused.value.message
+
+
+def test_images_of_each_class_are_logged(source: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        prepared(source, "directory")
+    assert "train: 2 images: 1 x, 1 y" in caplog.text
 
 
 def test_images_may_lie_elsewhere(source: Path) -> None:

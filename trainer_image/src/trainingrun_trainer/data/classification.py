@@ -19,6 +19,10 @@ from trainingrun_trainer.data.images import Images, Shape
 from trainingrun_trainer.data.metadata import Indices
 from trainingrun_trainer.data.prepared import PreparedData, directory, reading
 from trainingrun_trainer.data.sampler import Key
+from trainingrun_trainer.logs import LOGGER
+
+LISTED = 20
+"""Classes whose images are counted in the log."""
 
 
 class Batch(NamedTuple):
@@ -99,4 +103,10 @@ def prepare(
         if decoded.cache is not None and source.is_relative_to(scratch):
             shutil.rmtree(source)
     digest.update(images_digest.encode())
-    return ClassifiedImages(table.classes, table.splits, digest.hexdigest(), table.labels, decoded)
+    prepared = ClassifiedImages(table.classes, table.splits, digest.hexdigest(), table.labels, decoded)
+    for split, indices in table.splits.items():
+        counts = prepared.counts(split)[:LISTED]
+        listed = ", ".join(f"{count} {name}" for name, count in zip(table.classes, counts, strict=False))
+        more = f" and {len(table.classes) - LISTED} more classes" if len(table.classes) > LISTED else ""
+        LOGGER.info("%s: %d images: %s%s", split, len(indices), listed, more)
+    return prepared

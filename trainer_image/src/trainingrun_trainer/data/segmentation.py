@@ -193,6 +193,7 @@ def _prepare(
     if mask_store is not None and label_store is not None:
         for index in range(count):
             mask_store[index] = table[label_store[index]]
+            beat()
         (scratch / LABELS_CACHE).unlink()
     for split, indices in samples.splits.items():
         digest.update(split.encode() + indices.tobytes())
