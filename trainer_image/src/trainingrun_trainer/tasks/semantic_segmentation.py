@@ -42,7 +42,6 @@ class SegmentationModule(TaskModule):
     train_metrics: SegmentationMetrics
     val_metrics: SegmentationMetrics
     test_metrics: SegmentationMetrics
-    label_values: torch.Tensor
 
     def __init__(self, config: TrainingConfig, data: SegmentedImages) -> None:
         super().__init__(config)
@@ -57,7 +56,6 @@ class SegmentationModule(TaskModule):
         else:
             self.normalization = Normalization(config.data.normalization, config.data.channels)
             self.network = self._network_for_images()
-        self.register_buffer("label_values", torch.tensor(data.label_values), persistent=False)
         self.train_metrics = SegmentationMetrics(classes)
         self.val_metrics = SegmentationMetrics(classes, config.metrics.boundary_tolerance)
         self.test_metrics = SegmentationMetrics(classes, config.metrics.boundary_tolerance)
@@ -124,8 +122,8 @@ class SegmentationModule(TaskModule):
         return losses.mean(), classes
 
     def predict_batch(self, batch: SegmentationBatch) -> torch.Tensor:
-        """Class index of each pixel or voxel, int64 of the masks' shape; `label_values` of it are the labels
-        that mask files have."""
+        """Class index of each pixel or voxel, int64 of the masks' shape; the data's `label_values` say which
+        label of the mask files that is."""
         return self.loss.classes(self.infer(batch.images))
 
     def evidence(self) -> dict[str, torch.Tensor]:
