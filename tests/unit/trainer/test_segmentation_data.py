@@ -169,21 +169,38 @@ def test_black_and_white_masks_are_binary(source: Path) -> None:
     assert set(batch.masks.flatten().tolist()) == {0, 1}
 
 
-def test_coco_polygons_are_drawn(source: Path) -> None:
-    listed = [
-        {"id": number, "file_name": f"{number}.png", "width": SIDE, "height": SIDE} for number in NUMBERS
-    ]
-    square = [[2, 3, 10, 3, 10, 11, 2, 11]]
-    inner = [[4, 5, 8, 5, 8, 9, 4, 9]]
-    annotations = [
-        {"image_id": number, "category_id": category, "segmentation": outline, "bbox": [0, 0, 1, 1]}
-        for number in NUMBERS
-        for category, outline in ((7, inner), (6, square))
-    ]
-    categories = [{"id": 7, "name": "bolt"}, {"id": 6, "name": "plate"}]
-    content = {"images": listed, "annotations": annotations, "categories": categories}
-    (source / "annotations.json").write_text(json.dumps(content))
+SQUARE = [[2, 3, 10, 3, 10, 11, 2, 11]]
+INNER = [[4, 5, 8, 5, 8, 9, 4, 9]]
+RUNS = {"size": [SIDE, SIDE], "counts": [2 * SIDE + 3, 8, SIDE - 8, 8, SIDE * 12 + 5]}
+"""Two columns of eight pixels, from the third column and the fourth row on."""
+
+
+def write_coco(source: Path, *segmentations: Any, size: tuple[int, int] = (SIDE, SIDE)) -> None:
+    """The same objects in every picture, the first of category 7, which comes second."""
+    width, height = size
+    content = {
+        "images": [
+            {"id": number, "file_name": f"{number}.png", "width": width, "height": height}
+            for number in NUMBERS
+        ],
+        "annotations": [
+            {
+                "image_id": number,
+                "category_id": 6 if index else 7,
+                "segmentation": segmentation,
+                "bbox": [2, 3, 8, 8],
+            }
+            for number in NUMBERS
+            for index, segmentation in enumerate(segmentations)
+        ],
+        "categories": [{"id": 7, "name": "bolt"}, {"id": 6, "name": "plate"}],
+    }
     (source / "dataset.json").unlink()
+    (source / "annotations.json").write_text(json.dumps(content))
+
+
+def test_coco_objects_are_drawn_the_small_ones_on_top(source: Path) -> None:
+    write_coco(source, INNER, SQUARE)
     data = prepared(source, "coco")
     assert data.classes == ("background", "plate", "bolt")
     assert data.label_values == (0, 1, 2)
@@ -191,8 +208,42 @@ def test_coco_polygons_are_drawn(source: Path) -> None:
     expected = torch.zeros(SIDE, SIDE, dtype=torch.int64)
     expected[3:11, 2:10] = 1
     expected[5:9, 4:8] = 2
-    assert (drawn != expected).sum() <= 8, "the inner one lies on top, up to how outlines are rounded"
+    assert (drawn != expected).sum() <= 8, "up to how outlines are rounded"
     assert sorted(map(len, data.splits.values())) == [2, 8]
+
+
+def test_coco_encodings_are_drawn_pixel_by_pixel(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_coco(source, RUNS)
+    data = prepared(source, "coco", targetLabel=2)
+    expected = torch.zeros(SIDE, SIDE, dtype=torch.int64)
+    expected[3:11, 2:4] = 1
+    assert torch.equal(data.batches(config(source), augmented=False)[(0, 3)].masks[0], expected)
+    monkeypatch.setattr(images, "CACHE_SHARE", 0.0)
+    again = prepared(source, "coco", targetLabel=2)
+    assert torch.equal(again.batches(config(source), augmented=False)[(0, 3)].masks[0], expected)
+    assert again.digest == data.digest
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "size", "said"),
+    [
+        (SQUARE, (20, 30), "mask of 20 x 30 pixels for image '0.png' of 16 x 16"),
+        ([[1, 2, 3, 4]], (SIDE, SIDE), "of annotations.json has a polygon of 4 numbers"),
+        (
+            {"size": [SIDE, SIDE], "counts": [3, 4]},
+            (SIDE, SIDE),
+            "of annotations.json has an RLE of 7 pixels",
+        ),
+    ],
+)
+def test_coco_objects_that_do_not_fit_are_named(
+    source: Path, segmentation: Any, size: tuple[int, int], said: str
+) -> None:
+    write_coco(source, segmentation, size=size)
+    with pytest.raises(BadData) as refused:
+        prepared(source, "coco")
+    assert said in refused.value.message
+    assert refused.value.message.count(";") == len(NUMBERS) - 1, "all pictures have it"
 
 
 def replace(path: str, content: bytes | None) -> Any:
