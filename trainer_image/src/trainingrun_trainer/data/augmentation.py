@@ -93,11 +93,8 @@ def augment_sample(
         # what comes in from outside is black, and in a mask of classes of no class
         targets = _within(_each(targets, _affine, geometry, 0 if BOXES in targets else IGNORED))
 
-    lit, brightness, contrast = (
-        happens(config.probability),
-        between(config.brightness),
-        between(config.contrast),
-    )
+    lit = happens(config.probability)
+    brightness, contrast = between(config.brightness), between(config.contrast)
     if lit and (config.brightness or config.contrast):
         image = _brightness_contrast(image, brightness, 1 + contrast)
     coloured, hue = happens(config.probability), between(config.hue_degrees)

@@ -161,13 +161,8 @@ def _samples(source: Path, config: DataConfig, seed: int) -> _Samples:
 def _prepare(
     samples: _Samples, config: DataConfig, scratch: Path, threads: int, beat: Callable[[], None]
 ) -> SegmentedImages:
-    count, size = len(samples.images), config.image_size
-    shape = Shape(config.channels, size)
-    keep = images.fits(count * size**2 * (config.channels + 3), scratch)
-    picture_store = (
-        _store(scratch / images.CACHE_NAME, np.uint8, count, shape.channels, size, size) if keep else None
-    )
-    label_store = _store(scratch / LABELS_CACHE, np.uint16, count, size, size) if keep else None
+    shape = Shape(config.channels, config.image_size)
+    caches = _Caches.of(scratch, len(samples.images), shape)
     found: list[frozenset[int]] = []
     pixels_of: list[Mapping[int, int]] = []
     digest = hashlib.sha256()
@@ -176,25 +171,21 @@ def _prepare(
         return _read(samples.images[index], samples.masks[index], shape)
 
     where = [f"{place}:" for place in samples.where]
-    ahead = images.BYTES_AHEAD // (size**2 * (config.channels + 2))
+    ahead = images.BYTES_AHEAD // (shape.size**2 * (shape.channels + 2))
     for index, sample in images.read_all(read, where, threads, images.ADVICE, ahead):
         digest.update(sample.digest)
         found.append(sample.found)
         values, occurrences = np.unique(sample.labels, return_counts=True)
         pixels_of.append(dict(zip(values.tolist(), occurrences.tolist(), strict=True)))
-        if picture_store is not None and label_store is not None:
-            picture_store[index] = sample.pixels
-            label_store[index] = sample.labels
+        if caches is not None:
+            caches.put(index, sample)
         beat()
 
     labels = Labels.of(found, [f"{place}: mask" for place in samples.where], samples.labels)
     table = labels.table()
-    mask_store = _store(scratch / MASKS_CACHE, np.uint8, count, size, size) if keep else None
-    if mask_store is not None and label_store is not None:
-        for index in range(count):
-            mask_store[index] = table[label_store[index]]
-            beat()
-        (scratch / LABELS_CACHE).unlink()
+    if caches is not None:
+        caches.translate(table, beat)
+    digest.update("\0".join(labels.names).encode())
     for split, indices in samples.splits.items():
         digest.update(split.encode() + indices.tobytes())
     return SegmentedImages(
@@ -206,9 +197,49 @@ def _prepare(
             split: _pixels([pixels_of[index] for index in indices], table, len(labels.names))
             for split, indices in samples.splits.items()
         },
-        images=Images(tuple(samples.images), shape, scratch / images.CACHE_NAME if keep else None),
-        masks=Masks(tuple(samples.masks), size, table, scratch / MASKS_CACHE if keep else None),
+        images=Images(tuple(samples.images), shape, scratch / images.CACHE_NAME if caches else None),
+        masks=Masks(tuple(samples.masks), shape.size, table, scratch / MASKS_CACHE if caches else None),
     )
+
+
+@dataclass(frozen=True)
+class _Caches:
+    """Decoded images and masks in files of the scratch directory. Which class a label is shows only when all
+    masks are read, so labels are kept first."""
+
+    pictures: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint16]
+    masks: npt.NDArray[np.uint8]
+    labels_file: Path
+
+    @classmethod
+    def of(cls, scratch: Path, count: int, shape: Shape) -> "_Caches | None":
+        """Empty files for so many samples, or None where they would not fit."""
+        size = shape.size
+        if not images.fits(count * size**2 * (shape.channels + 3), scratch):
+            return None
+
+        def store(name: str, dtype: npt.DTypeLike, *extent: int) -> npt.NDArray[Any]:
+            return np.lib.format.open_memmap(scratch / name, mode="w+", dtype=dtype, shape=extent)
+
+        return cls(
+            store(images.CACHE_NAME, np.uint8, count, shape.channels, size, size),
+            store(LABELS_CACHE, np.uint16, count, size, size),
+            store(MASKS_CACHE, np.uint8, count, size, size),
+            scratch / LABELS_CACHE,
+        )
+
+    def put(self, index: int, sample: _Decoded) -> None:
+        """Keep a sample."""
+        self.pictures[index] = sample.pixels
+        self.labels[index] = sample.labels
+
+    def translate(self, table: Pixels, beat: Callable[[], None]) -> None:
+        """Turn all labels into class indices."""
+        for index, labels in enumerate(self.labels):
+            self.masks[index] = table[labels]
+            beat()
+        self.labels_file.unlink()
 
 
 def _read(path: Path, mask: Mask, shape: Shape) -> _Decoded:
@@ -230,10 +261,6 @@ def _read(path: Path, mask: Mask, shape: Shape) -> _Decoded:
         frozenset(np.flatnonzero(np.bincount(labels.ravel())).tolist()),
         hashlib.sha256(content).digest() + mask_digest,
     )
-
-
-def _store(path: Path, dtype: npt.DTypeLike, *extent: int) -> npt.NDArray[Any]:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=extent)
 
 
 def _pixels(of_masks: Sequence[Mapping[int, int]], table: Pixels, classes: int) -> tuple[int, ...]:
