@@ -309,6 +309,14 @@ def test_a_directory_without_annotations_is_named(tmp_path: Path) -> None:
         load(draw(tmp_path, "images/a.png"), "coco")
 
 
+@pytest.mark.parametrize("form", ["coco", "dataset-json"])
+def test_suffixes_may_differ(tmp_path: Path, form: str) -> None:
+    directory = one_file(tmp_path, coco()) if form == "coco" else pictures(tmp_path)
+    write(directory, {"dataset.json": dataset_json()} if form != "coco" else {})
+    (directory / "images" / "a.png").rename(directory / "images" / "a.PNG")
+    assert load(directory, form).paths[0].name == "a.PNG"
+
+
 def test_the_first_ten_problems_are_named_and_all_are_counted(tmp_path: Path) -> None:
     content = coco()
     content["annotations"] = [

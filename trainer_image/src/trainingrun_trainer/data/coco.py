@@ -16,6 +16,8 @@ from typing_extensions import TypedDict
 
 from trainingrun_api.training import DataConfig
 from trainingrun_trainer.data import splits
+from trainingrun_trainer.data.folder import Folder
+from trainingrun_trainer.data.images import Unreadable
 from trainingrun_trainer.data.instances import AnnotatedImage, Annotations, Box, Instance, bounds
 from trainingrun_trainer.data.problems import Problems
 from trainingrun_trainer.errors import BadData
@@ -211,6 +213,7 @@ def _images(
                 objects[annotation["image_id"]].append(found)
             except ValueError as error:
                 problems.add(f"{where} {error}")
+    images = Folder(folders[0])
     for index, image in enumerate(file.content["images"]):
         where = f"images[{index}] of {name}"
         path = PurePosixPath(image["file_name"])
@@ -218,11 +221,22 @@ def _images(
             problems.add(f"{where} names {image['file_name']!r}, which is outside of the data")
             continue
         yield AnnotatedImage(
-            next((folder / path for folder in folders if (folder / path).is_file()), folders[0] / path),
+            _file_of(path, folders, images),
             f"{where} ({image['file_name']})",
             tuple(objects[image["id"]]),
             (image["width"], image["height"]),
         )
+
+
+def _file_of(name: PurePosixPath, folders: Sequence[Path], images: Folder) -> Path:
+    """The file of this name in the first folder that has one; where none has, a path that is not there."""
+    exact = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    if exact is not None:
+        return exact
+    try:
+        return images.find(name.as_posix())
+    except Unreadable:
+        return folders[0] / name
 
 
 def instance(

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from trainingrun_api.training import DataConfig
 from trainingrun_trainer.data import coco, dataset_json, splits
+from trainingrun_trainer.data.folder import find_all
 from trainingrun_trainer.data.instances import AnnotatedImage, Annotations, Instance
 from trainingrun_trainer.data.metadata import sort_classes
 from trainingrun_trainer.data.problems import Problems
@@ -48,12 +49,12 @@ def read(source: Path, config: DataConfig, seed: int, *, masks: bool) -> Annotat
                 problems.add(f"{where} {error}")
         return found
 
-    folder = source / config.images_directory
+    names = [entry.file for entry in dataset.entries]
+    where = [f"{entry.where} ({entry.file})" for entry in dataset.entries]
+    paths = find_all(source / config.images_directory, names, where)
     images = tuple(
-        AnnotatedImage(
-            folder / entry.file, f"{entry.where} ({entry.file})", tuple(instances(entry)), entry.size
-        )
-        for entry in dataset.entries
+        AnnotatedImage(path, place, tuple(instances(entry)), entry.size)
+        for path, place, entry in zip(paths, where, dataset.entries, strict=True)
     )
     problems.check(dataset_json.ADVICE)
     assigned = splits.assigned([entry.split for entry in dataset.entries], config, seed)

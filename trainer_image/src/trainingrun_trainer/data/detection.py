@@ -182,9 +182,9 @@ def prepare(
 def _check(annotations: Annotations) -> None:
     """Refuse what no picture needs to be opened for."""
     problems = Problems()
-    twice = [path for path, times in Counter(image.path for image in annotations.images).items() if times > 1]
+    times = Counter(image.path for image in annotations.images)
     for image in annotations.images:
-        if image.path in twice:
+        if times[image.path] > 1:
             problems.add(f"{image.where} is there twice")
     problems.check("Keep each image once, and in one split.")
     for split in ("train", "val"):
