@@ -119,7 +119,7 @@ def test_a_single_batch_is_learned_by_heart(parts_zip: Path, tmp_path: Path, mas
     for _ in range(60):
         loss = module.train_batch(batch)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     with torch.no_grad():
         module.eval().evaluate_batch(batch, module.val_metrics)

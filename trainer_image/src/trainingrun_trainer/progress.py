@@ -169,15 +169,13 @@ class Progress(pl.Callback):
             learning_rate=learning_rate,
         )
         LOGGER.info(
-            "epoch %d/%d  %.1f s  %.0f images/s  lr %.2g  train_loss %.4f  val_loss %.4f  %s %.4f "
-            "(best %.4f in epoch %d)",
+            "epoch %d/%d  %.1f s  %.0f images/s  lr %.2g  %s  %s %.4f (best %.4f in epoch %d)",
             epoch,
             self._total_epochs,
             now - self._epoch_started,
             samples_per_second,
             learning_rate,
-            scores.get("train_loss", float("nan")),
-            scores.get("val_loss", float("nan")),
+            "  ".join(f"{name} {scores[name]:.4f}" for name in ("train_loss", "val_loss") if name in scores),
             self._monitor,
             value,
             self.best.value,
