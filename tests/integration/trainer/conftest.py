@@ -178,6 +178,7 @@ def digits(digits_zip: Path) -> dict[str, Any]:
         "monitor": "val_accuracy",
         "maxEpochs": 2,
         "accelerator": "cpu",
+        "artifacts": {"report": False},
     }
 
 
@@ -193,4 +194,5 @@ def xray(xray_zip: Path) -> dict[str, Any]:
         "monitor": "val_auroc",
         "maxEpochs": 4,
         "accelerator": "cpu",
+        "artifacts": {"report": False},
     }

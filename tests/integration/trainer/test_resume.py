@@ -141,6 +141,7 @@ class Rehearsed:
             "monitor": "val_loss",
             "maxEpochs": EPOCHS,
             "accelerator": "cpu",
+            "artifacts": {"report": False},
             **self._changes,
         }
 

@@ -17,7 +17,7 @@ GREY = torch.full((3, 4, 6), 100, dtype=torch.uint8)
 
 
 def changed(before: torch.Tensor, after: torch.Tensor) -> list[list[bool]]:
-    return (before != after).any(dim=0).tolist()  # type: ignore[no-any-return]
+    return (before != after).any(dim=0).tolist()
 
 
 def test_the_background_and_what_is_ignored_keep_their_colours() -> None:

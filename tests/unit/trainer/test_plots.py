@@ -1,6 +1,7 @@
 """What plots show, by the data that they draw, and that each is a picture."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,12 +9,13 @@ import torch
 from PIL import Image
 from sklearn import metrics as reference
 
+from trainingrun_trainer.artifacts import Record
 from trainingrun_trainer.metrics.classification import ClassificationMetrics
 from trainingrun_trainer.report import curves, plots
 from trainingrun_trainer.report.palette import INK
 
 CLASSES = ("a", "b$", "a name that is too long for an axis")
-EPOCHS = [
+EPOCHS: list[Record] = [
     {"epoch": 1, "train_loss": 2.0, "val_loss": 3.0, "val_recall": 0.25, "learning_rate": 0.1, "time": "x"},
     {"epoch": 2, "train_loss": 1.0, "val_loss": 2.0, "val_recall": 0.5, "learning_rate": 0.1, "time": "y"},
 ]
@@ -25,7 +27,7 @@ def counted(classes: int, samples: int = 200) -> dict[str, torch.Tensor]:
     labels = torch.randint(0, classes, (samples,), generator=random)
     logits = torch.randn(samples, classes, generator=random) + torch.eye(classes)[labels]
     metrics = ClassificationMetrics([str(index) for index in range(classes)])
-    for part in torch.arange(samples).split(64):
+    for part in torch.split(torch.arange(samples), 64):
         metrics.add(torch.zeros(len(part)), logits[part].softmax(dim=1), labels[part])
     return metrics.evidence()
 
@@ -69,13 +71,14 @@ def test_a_class_without_samples_has_no_curve_and_long_curves_are_thinned() -> N
 
 def test_only_what_was_measured_is_drawn_over_epochs() -> None:
     names = ("train_loss", "val_loss", "val_map")
-    assert plots.series([*EPOCHS, {"epoch": 3, "train_loss": None}], names) == {
+    without: Any = {"epoch": 3, "train_loss": None}
+    assert plots.series([*EPOCHS, without], names) == {
         "train_loss": [(1, 2.0), (2, 1.0)],
         "val_loss": [(1, 3.0), (2, 2.0)],
     }
     assert set(plots.of_training(EPOCHS, "val_recall", 2)) == {"loss", "learning_rate", "monitor", "metrics"}
     # detectors have no loss on the validation split
-    detector = [{"epoch": 1, "train_loss": 1.0, "val_map": 0.5, "learning_rate": 0.1}]
+    detector: list[Record] = [{"epoch": 1, "train_loss": 1.0, "val_map": 0.5, "learning_rate": 0.1}]
     assert set(plots.of_training(detector, "val_map", 1)) >= {"loss", "monitor"}
 
 

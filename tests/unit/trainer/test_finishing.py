@@ -1,0 +1,216 @@
+"""After its results are written a run is done, whatever becomes of its report and exports."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from trainingrun_api import TrainingConfig
+from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_trainer import finishing
+from trainingrun_trainer.artifacts import RunDirectory, config_digest
+from trainingrun_trainer.attempt import Attempt
+from trainingrun_trainer.distributed import Ranks
+from trainingrun_trainer.errors import Fenced
+from trainingrun_trainer.finishing import Finish, beating, finish
+from trainingrun_trainer.heartbeat import Heartbeat
+from trainingrun_trainer.records import UNFINISHED
+from trainingrun_trainer.report.card import markdown
+from trainingrun_trainer.report.page import Figure, html
+from trainingrun_trainer.report.summary import Summary
+from trainingrun_trainer.telemetry import Telemetry
+
+CONFIG = TrainingConfig.model_validate(
+    {"task": "classification", "data": {"format": "zip", "path": "/data/a.zip"}, "maxEpochs": 3}
+)
+RESULTS = {
+    "run_id": "xray-1",
+    "monitor": "val_recall",
+    "best_epoch": 2,
+    "total_epochs_run": 3,
+    "training_time": 12.5,
+    "early_stopped": True,
+    "best_model_path": "checkpoints/best_model.pt",
+    "learning_rate": 0.001,
+    "model_params": 12_345,
+    "scores": {"val_loss": 0.5, "val_recall": 0.9, "test_recall": 0.8, "val_recall_class_a": 1.0},
+    "exports": {},
+    "warnings": [UNFINISHED],
+}
+RUN = {
+    "task": "classification",
+    "classes": ["a", "<b>"],
+    "images": {"train": 30, "val": 10, "test": 5},
+    "namespace": None,
+    "provenance": {"image": None, "code_version": "0.1.0", "data_sha256": "0123abcd"},
+}
+
+
+@pytest.fixture
+def attempt(tmp_path: Path) -> Attempt:
+    """An attempt whose results are written."""
+    directory = RunDirectory(tmp_path / "xray-1")
+    directory.begin({"nodes": 1, "world_size": 2}, RUN, CONFIG)
+    directory.write_results(RESULTS)
+    heartbeat = Heartbeat()
+    return Attempt(CONFIG, directory, Ranks(), heartbeat, Telemetry(heartbeat), {})
+
+
+@pytest.fixture(autouse=True)
+def quiet_signal() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def finished(attempt: Attempt, monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], None]) -> Any:
+    """results.json after some steps took the place of what takes long."""
+    named = [(f"step {number}", step) for number, step in enumerate(steps, start=1)]
+    monkeypatch.setattr(Finish, "steps", lambda self: iter(named))
+    nothing: Any = None
+    finish(attempt, nothing, nothing, {}, torch.device("cpu"), RESULTS)
+    return json.loads((attempt.directory.path / "results.json").read_text())
+
+
+def test_what_fails_costs_a_warning_and_nothing_else(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    def fail() -> None:
+        raise MemoryError("first line\nsecond line")
+
+    results = finished(attempt, monkeypatch, fail, lambda: done.append(attempt.heartbeat.phase))
+    assert results == {**RESULTS, "warnings": ["step 1: left out, MemoryError: first line"]}
+    assert done == [TrainerPhase.REPORTING]
+    assert (attempt.directory.path / "report.html").is_file()
+    assert "first line" in (attempt.directory.path / "model_card.md").read_text()
+
+
+def test_a_step_that_cannot_be_written_is_told_in_the_results(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (attempt.directory.path / "plots").write_text("in the way of the directory")
+    nothing: Any = None
+    work = Finish(attempt, nothing, nothing, {}, torch.device("cpu"), RESULTS)
+    results = finished(attempt, monkeypatch, lambda: work.write("plots/loss.png", b"png"))
+    assert len(results["warnings"]) == 1
+    assert results["warnings"][0].startswith("step 1: left out, ")
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_after_sigterm_what_takes_long_is_left_out_and_the_run_is_done(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch, swallowed: bool
+) -> None:
+    attempt.stop.install(deferred=False)
+    done = []
+
+    def stopped() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("went on")
+        except Exception:
+            if not swallowed:
+                raise
+
+    results = finished(attempt, monkeypatch, stopped, lambda: done.append("next"))
+    assert done == []
+    assert results["warnings"][-1] == "step 2: left out, the pod was stopped"
+    assert (len(results["warnings"]) == 1) is swallowed
+    assert (attempt.directory.path / "report.html").is_file()
+
+
+def test_a_fenced_attempt_ends(attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
+    RunDirectory(attempt.directory.path, 2).fence.claim()
+    with pytest.raises(Fenced):
+        finished(attempt, monkeypatch)
+    assert json.loads((attempt.directory.path / "results.json").read_text()) == RESULTS
+
+
+def test_a_killed_attempt_leaves_results_that_say_so(attempt: Attempt) -> None:
+    """The next attempt finds them and does nothing again."""
+    known = attempt.directory.read_run()
+    known["provenance"]["config_sha256"] = config_digest(CONFIG)
+    (attempt.directory.path / "run.json").write_text(json.dumps(known))
+    (attempt.directory.path / "metrics.json").write_text("[]")
+    assert attempt.directory.finished(CONFIG) == ([], RESULTS)
+
+
+def test_long_work_beats_but_what_hangs_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finishing, "BEAT_SECONDS", 0.001)
+    third = threading.Event()
+    beats: list[int] = []
+
+    def beat() -> None:
+        beats.append(1)
+        if len(beats) == 3:
+            third.set()
+
+    with beating(beat):
+        assert third.wait(60)
+    silent = len(beats)
+    with beating(beat, longest=0.0):
+        for thread in threading.enumerate():
+            if thread.name == "beating":
+                thread.join(60)
+                assert not thread.is_alive()
+    assert len(beats) == silent
+
+
+class Links(HTMLParser):
+    """Collects what a page refers to, and its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.sources += [value or "" for name, value in attrs if name in ("src", "srcset", "href", "url")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_report_holds_all_in_one_file_and_asks_nobody(attempt: Attempt) -> None:
+    summary = Summary(attempt.directory.read_run(), CONFIG.to_wire(), {**RESULTS, "warnings": ["<careful>"]})
+    page = html(summary, [Figure("loss", b"light", b"dark")], [Figure("true <b>", b"png", right=False)])
+    parsed = Links()
+    parsed.feed(page)
+    assert len(parsed.sources) == 3
+    assert all(source.startswith("data:image/png;base64,") for source in parsed.sources)
+    assert "url(" not in page
+    assert "@import" not in page
+    assert "script" not in parsed.tags
+    assert "b" not in parsed.tags
+    for said in (
+        "val_recall 0.9000 in epoch 2 of 3",
+        "3, stopped early",
+        "12,345",
+        "<careful>",
+        "0123abcd",
+        "true <b>",
+    ):
+        assert said in parsed.text
+    assert "val_recall_class_a" in parsed.text
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_the_model_card_says_only_what_is_known(attempt: Attempt) -> None:
+    card = markdown(Summary(attempt.directory.read_run(), CONFIG.to_wire(), {**RESULTS, "warnings": []}))
+    assert "| recall | 0.9000 | 0.8000 |" in card
+    assert "| loss | 0.5000 |  |" in card
+    assert "| input | RGB images of 224 x 224 pixels, normalization imagenet |" in card
+    assert "| data SHA-256 | 0123abcd |" in card
+    assert "| test samples | 5 |" in card
+    assert "None" not in card
+    assert "Warnings" not in card
