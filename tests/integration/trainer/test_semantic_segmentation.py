@@ -53,7 +53,7 @@ def defects(surfaces: Path) -> dict[str, Any]:
         "loss": {"name": "combined"},
         "optimizer": {"learningRate": 0.005},
         "scheduler": {"name": "cosine"},
-        "maxEpochs": 6,
+        "maxEpochs": 4,
         "accelerator": "cpu",
         "artifacts": {"report": False, "tensorboard": False},
     }

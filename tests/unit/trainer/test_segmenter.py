@@ -1,5 +1,6 @@
 """Any network of segmentation-models-pytorch takes any images, and what does not fit is refused by name."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from trainingrun_trainer.errors import BadConfig
 from trainingrun_trainer.models import segmenter
 
 SIZE = 64
+SMALL = {"encoder_depth": 3, "decoder_channels": [32, 16, 8]}
 
 
 class Mark(nn.Module):
@@ -70,7 +72,7 @@ def test_networks_give_one_logit_for_each_output_and_pixel(
 
 
 def test_parameters_go_to_the_architecture() -> None:
-    network = built(parameters={"encoder_depth": 3, "decoder_channels": [32, 16, 8]})
+    network = built(parameters=SMALL)
     assert network.get_parameter("segmentation_head.0.weight").shape == (3, 8, 3, 3)
     assert built(OWN, parameters={"kernel": 1}).get_parameter("layer.weight").shape == (3, 3, 1, 1)
 
@@ -187,7 +189,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
 def test_gradient_checkpointing_changes_no_bit_of_a_step(encoder: str) -> None:
     def step(checkpointed: bool) -> tuple[nn.Module, torch.Tensor]:
         torch.manual_seed(0)
-        network = built(encoder=encoder, gradientCheckpointing=checkpointed)
+        network = built(encoder=encoder, gradientCheckpointing=checkpointed, parameters=SMALL)
         torch.manual_seed(0)
         loss = network(torch.rand(2, 3, SIZE, SIZE)).square().mean()
         loss.backward()
@@ -201,6 +203,20 @@ def test_gradient_checkpointing_changes_no_bit_of_a_step(encoder: str) -> None:
     if not encoder.startswith("tu-"):  # timm counts a batch twice
         for name, value in plain.named_buffers():
             assert torch.equal(value, checkpointed.get_buffer(name)), name
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # torch._dynamo looks at it
+def test_gradient_checkpointing_goes_with_compilation() -> None:
+    network = built(size=32, gradientCheckpointing=True, parameters=SMALL)
+    compiled = copy.deepcopy(network)
+    compiled.compile(backend="aot_eager")
+    images = torch.rand(2, 3, 32, 32)
+    for each in (network, compiled):
+        each(images).square().mean().backward()
+    for one, other in zip(network.parameters(), compiled.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+    for name, value in network.named_buffers():
+        torch.testing.assert_close(value, compiled.get_buffer(name))
 
 
 def test_gradient_checkpointing_keeps_fewer_activations() -> None:

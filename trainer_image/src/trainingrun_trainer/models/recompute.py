@@ -4,7 +4,7 @@ Only the inputs of blocks are kept in the forward pass; what happens inside is c
 pass. Source: Chen et al., Training Deep Nets with Sublinear Memory Cost, arXiv:1604.06174.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -27,9 +27,11 @@ def recompute_blocks(network: nn.Module) -> int:
         How many blocks were found; where 0, nothing was changed.
     """
     blocks = list(_blocks(network))
+    # torch.compile cannot follow _statistics_kept: it compiles what is around the blocks
+    forward: Callable[..., Any] = torch.compiler.disable(_forward)  # type: ignore[no-untyped-call]
     for block in blocks:
         # an attribute of the instance: names in the state dict stay, as do hooks, which __call__ runs
-        block.forward = partial(_forward, block, block.forward)
+        block.forward = partial(forward, block, block.forward)
     return len(blocks)
 
 
