@@ -141,6 +141,7 @@ FOLDERS = "images/{split}", "labels/{split}"
 TURNED = "{split}/images", "{split}/labels"
 AS_COCO = "annotations/instances_{split}2017.json", "{split}2017"
 TEXT = {"classes.txt": "washer\nplate\n"}
+BESIDE = {"labels/classes.txt": "washer\nplate\n"}
 NUMBERED = {"data.yaml": "names: {0: washer, 1: plate}"}
 
 LAYOUTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
@@ -153,6 +154,7 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "yolo, boxes": ("yolo", lambda path: yolo(path, *FOLDERS, YAML, BOX_LINE)),
     "yolo, polygons": ("yolo", lambda path: yolo(path, *FOLDERS, YAML, POLYGON_LINE)),
     "yolo, split first": ("yolo", lambda path: yolo(path, *TURNED, TEXT, POLYGON_LINE)),
+    "yolo, names beside labels": ("yolo", lambda path: yolo(path, "images", "labels", BESIDE, POLYGON_LINE)),
     "yolo, one folder": ("yolo", lambda path: yolo(path, "images", "labels", NUMBERED, POLYGON_LINE)),
     "dataset.json": ("dataset-json", lambda path: write(pictures(path), {"dataset.json": dataset_json()})),
 }  # fmt: skip
@@ -302,6 +304,13 @@ def test_which_file_is_for_which_split_must_be_clear(tmp_path: Path) -> None:
     write(draw(tmp_path, "images/a.png"), {"one.json": coco(), "two.json": coco()})
     with pytest.raises(BadData, match=r"unclear which splits the COCO files one\.json, two\.json are for"):
         load(tmp_path, "coco")
+
+
+def test_validation_is_taken_out_of_train_where_no_file_is_for_it(tmp_path: Path) -> None:
+    directory = two_files(tmp_path, "{split}.json", "images")
+    (directory / "val.json").unlink()
+    splits = load(directory, "coco").splits
+    assert {split: len(indices) for split, indices in splits.items()} == {"train": 1, "val": 1}
 
 
 def test_a_directory_without_annotations_is_named(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def _files(source: Path) -> list[tuple[Path, str | None]]:
         for folder in folders
         if folder.is_dir()
         for path in folder.iterdir()
-        if path.suffix.lower() == ".json"
+        if path.suffix.lower() == ".json" and not path.name.startswith(".")
     )
     # beside them COCO itself has captions and key points
     found = [path for path in found if path.name.startswith("instances")] or found

@@ -22,6 +22,8 @@ from trainingrun_trainer.errors import BadData
 CONFIGS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 NAMES = ("classes.txt", "obj.names")
 LABELS = "labels"
+NAMES_IN = (".", LABELS, f"{LABELS}/train", f"train/{LABELS}")
+"""Folders of NAMES, which some tools write beside the labels."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 ADVICE = "Correct the files, or export them again as YOLO."
 LAYOUT = (
@@ -105,7 +107,8 @@ def _classes(description: Mapping[str, Any], source: Path) -> tuple[str, ...]:
             )
         names = [names[index] for index in range(len(names))]
     if names is None:
-        path = next((source / name for name in NAMES if (source / name).is_file()), None)
+        places = (source / folder / name for folder in NAMES_IN for name in NAMES)
+        path = next((place for place in places if place.is_file()), None)
         if path is None:
             raise BadData(f"there is neither data.yaml with names nor {NAMES[0]} in {source}", LAYOUT)
         text = path.read_text(encoding="utf-8-sig", errors="replace")
@@ -162,7 +165,11 @@ def _pictures(folder: Path, source: Path) -> list[Path]:
         return [_inside(line.strip(), {}, source) for line in listed if line.strip()]
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+    )
 
 
 def _label_file(image: Path, source: Path, config: DataConfig) -> Path:
