@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from trainingrun_api import TrainingRunSpec
 from trainingrun_api.names import EXIT_BAD_CONFIG
 from trainingrun_api.schema import structural_schema
+from trainingrun_trainer.errors import BadConfig
 from trainingrun_trainer.importing.command import main
 from trainingrun_trainer.importing.conversion import Converted, convert
 from trainingrun_trainer.importing.forms import FORMS, IMAGES, MASKS, NAME, SPLITS, Dropped, Row
-from trainingrun_trainer.importing.sources import read
+from trainingrun_trainer.importing.sources import Source, read
 
 XRAY = """
 experiment:
@@ -317,3 +320,40 @@ def test_the_command_writes_the_run_and_says_what_it_dropped(
     assert "dropped encoder_weights: 'imagenet' would be downloaded" in errors
     assert "note: the data are expected at /data" in errors
     assert "note: the name 'Defects 1' has become defects-1" in errors
+
+
+WORDS = st.sampled_from(
+    [
+        None,
+        True,
+        0,
+        2,
+        0.5,
+        "word",
+        "cpu",
+        "/",
+        "//x",
+        "../up",
+        "data/a.zip",
+        "/data/a b",
+        [],
+        [1, 2],
+        ["cpu"],
+    ]
+)
+OBJECTS = st.dictionaries(st.sampled_from(["a", "a.b", "horizontal_flip", "blur.x"]), WORDS, max_size=2)
+CONTENTS = st.sampled_from(FORMS).flatmap(
+    lambda form: st.dictionaries(st.sampled_from(sorted(form.table)), WORDS | OBJECTS, max_size=6)
+)
+
+
+@given(CONTENTS)
+@example({"config_overrides": 5, "experiment": {"epochs": 1}})
+@example({"experiment": 5})
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_whatever_a_file_says_it_becomes_a_valid_run_or_an_error(content: dict[str, Any]) -> None:
+    try:
+        run = convert(Source(content), "run", None).run
+    except BadConfig:
+        return
+    TrainingRunSpec.model_validate(run["spec"])

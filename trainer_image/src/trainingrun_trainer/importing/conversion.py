@@ -76,12 +76,12 @@ def _fields(form: Form, key: str, value: Any) -> Mapping[str, Any] | Dropped:
         return Dropped("nothing here is named so")
     try:
         return row(value)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise BadConfig(f"{key} is {value!r}, which cannot be read: {error}", "Correct its value.") from error
 
 
 def _form(content: Mapping[str, Any]) -> Form:
-    tops = {str(key).partition(".")[0] for key in (*content, *content.get(OVERRIDES, ()))}
+    tops = {str(key).partition(".")[0] for key in (*content, *_overrides(content))}
     form = max(FORMS, key=lambda form: len(form.signs & tops))
     if not form.signs & tops:
         raise BadConfig(
@@ -92,9 +92,16 @@ def _form(content: Mapping[str, Any]) -> Form:
     return form
 
 
+def _overrides(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    overrides = content.get(OVERRIDES, {})
+    if not isinstance(overrides, Mapping):
+        raise BadConfig(f"{OVERRIDES} is {overrides!r}", "Write an object of dotted paths and values.")
+    return overrides
+
+
 def _values(content: Mapping[str, Any], form: Form) -> Iterator[tuple[str, Any]]:
     flat = dict(_flat({key: value for key, value in content.items() if key != OVERRIDES}, form))
-    yield from (flat | dict(_flat(content.get(OVERRIDES, {}), form))).items()
+    yield from (flat | dict(_flat(_overrides(content), form))).items()
 
 
 def _flat(content: Mapping[str, Any], form: Form, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -4,6 +4,7 @@ A row says where the value goes in a TrainingRun, or why it goes nowhere. Two ro
 values must then agree.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -59,7 +60,7 @@ def below_data(text: str) -> str:
     """The absolute path of a file: data/a.zip and a.zip are both /data/a.zip."""
     path = PurePosixPath(text)
     if path.is_absolute():
-        return str(path)
+        return f"/{str(path).lstrip('/')}"  # two slashes at the beginning would stay
     parts = [part for part in path.parts if part != "."]
     return "/".join([DATA, *(parts[1:] if parts[:1] == ["data"] else parts)])
 
@@ -103,7 +104,7 @@ def _train_augmentation(value: Any) -> Fields | Dropped:
 
 
 def _camel(name: str) -> str:
-    first, *rest = name.split("_")
+    first, *rest = re.split(r"[_.]", name)
     return first + "".join(part.capitalize() for part in rest)
 
 
