@@ -1,8 +1,9 @@
-"""One attempt of a run, in order: claim -> prepare -> build -> resume -> fit -> evaluate -> results."""
+"""One attempt of a run, in order: claim -> prepare -> build -> resume -> fit -> evaluate -> results -> report."""
 
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -48,43 +49,49 @@ def run(attempt: Attempt) -> None:
     Raises:
         TrainerError: what a user or the operator must know of.
     """
-    config, ranks = attempt.config, attempt.ranks
     gpus_requested = attempt.environment.get(names.ENV_GPUS)
     accelerator = choose_accelerator(
-        config.accelerator,
+        attempt.config.accelerator,
         gpus_requested=None if gpus_requested is None else int(gpus_requested),
         cuda_devices=torch.cuda.device_count() if torch.cuda.is_available() else 0,
-        local_world_size=ranks.local_world_size,
+        local_world_size=attempt.ranks.local_world_size,
     )
-    with (
-        tempfile.TemporaryDirectory(prefix="trainingrun-", ignore_cleanup_errors=True) as scratch,
-        process_group(ranks, accelerator),
-    ):
-        attempt.stop.install(deferred=ranks.world_size > 1)
-        if ranks.world_size > 1:
-            LOGGER.info("joined the process group as rank %d of %d", ranks.rank, ranks.world_size)
-        if on_rank_0(ranks, lambda: records.claim(attempt)):
-            return
-        attempt.heartbeat.enter(TrainerPhase.PREPARING_DATA)
-        prepared = on_each_node(
-            ranks,
-            lambda beat: _prepare(config, Path(scratch), beat),
-            attempt.heartbeat.beat,
-            lambda: attempt.stop.received,
-        )
-        agreed(prepared)
-        data = prepared[ranks.node]
-        check_ranks(data, ranks.world_size)
-        on_rank_0(ranks, lambda: records.start(attempt, data))
-        attempt.heartbeat.enter(TrainerPhase.WARMING_UP)
-        _train(attempt, data, accelerator)
+    with tempfile.TemporaryDirectory(prefix="trainingrun-", ignore_cleanup_errors=True) as scratch:
+        with process_group(attempt.ranks, accelerator):
+            finishing = _train_together(attempt, accelerator, Path(scratch))
+        # the other ranks are not kept waiting
+        if finishing:
+            finishing()
+
+
+def _train_together(attempt: Attempt, accelerator: Accelerator, scratch: Path) -> Callable[[], None] | None:
+    """Train; what is left to do after the results, on rank 0."""
+    config, ranks = attempt.config, attempt.ranks
+    attempt.stop.install(deferred=ranks.world_size > 1)
+    if ranks.world_size > 1:
+        LOGGER.info("joined the process group as rank %d of %d", ranks.rank, ranks.world_size)
+    if on_rank_0(ranks, lambda: records.claim(attempt)):
+        return None
+    attempt.heartbeat.enter(TrainerPhase.PREPARING_DATA)
+    prepared = on_each_node(
+        ranks,
+        lambda beat: _prepare(config, scratch, beat),
+        attempt.heartbeat.beat,
+        lambda: attempt.stop.received,
+    )
+    agreed(prepared)
+    data = prepared[ranks.node]
+    check_ranks(data, ranks.world_size)
+    on_rank_0(ranks, lambda: records.start(attempt, data))
+    attempt.heartbeat.enter(TrainerPhase.WARMING_UP)
+    return _train(attempt, data, accelerator)
 
 
 def _prepare(config: TrainingConfig, scratch: Path, beat: Callable[[], None]) -> PreparedData:
     return task(config.task).prepare(config, scratch, threads(cpu_limit(), 1), beat)
 
 
-def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> None:
+def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> Callable[[], None] | None:
     config, ranks, directory = attempt.config, attempt.ranks, attempt.directory
     pl.seed_everything(config.seed, verbose=False)
     module = task(config.task).module(config, data)
@@ -127,9 +134,10 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> No
     attempt.heartbeat.enter(TrainerPhase.TESTING)
     scores = _evaluate_best(attempt, trainer, module, loaders, has_test="test" in data.splits)
     evidence = module.evidence() if config.artifacts.report else {}
-    if attempt.progress:
-        results = records.end(attempt, attempt.progress, module, scores, training_time)
-        finish(attempt, data, module, evidence, trainer.strategy.root_device, results)
+    if attempt.progress is None:
+        return None
+    results = records.end(attempt, attempt.progress, module, scores, training_time)
+    return partial(finish, attempt, data, module, evidence, trainer.strategy.root_device, results)
 
 
 def _find_learning_rate(
