@@ -145,6 +145,16 @@ def test_encoder_weights_of_torchvision_and_timm_fit_without_their_heads(tmp_pat
     assert torch.equal(found, convnext.get_parameter(name))
 
 
+def test_encoder_weights_may_come_from_another_run(tmp_path: Path) -> None:
+    first = built(outputs=2, parameters=SMALL)
+    state = {f"network.{name}": value for name, value in first.state_dict().items()}
+    second = built(
+        "linknet", outputs=3, parameters={"encoder_depth": 3}, encoderWeights=saved(tmp_path, state)
+    )
+    for name, value in first.get_submodule("encoder").state_dict().items():
+        assert torch.equal(second.get_submodule("encoder").state_dict()[name], value), name
+
+
 def test_weights_for_colours_answer_a_grey_image_as_they_answer_rgb(tmp_path: Path) -> None:
     colour = built()
     grey = built(channels=1, weights=saved(tmp_path, colour.state_dict()))
