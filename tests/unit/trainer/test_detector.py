@@ -32,6 +32,7 @@ def build(
     masks: bool = False,
     channels: int = 3,
     normalization: str = "imagenet",
+    batch: int = 4,
     **model: Any,
 ) -> detector.Detector:
     config = configs.parse(
@@ -43,6 +44,7 @@ def build(
                 "imageSize": SIZE,
                 "channels": channels,
                 "normalization": normalization,
+                "batchSize": batch,
             },
             "model": {"architecture": architecture, **model},
         }
@@ -93,12 +95,14 @@ def test_losses_and_predictions_of_every_family(architecture: str) -> None:
         ({"parameters": {"box_scor_thresh": 0.1}}, "model.parameters has 'box_scor_thresh', which"),
         ({"parameters": {"weights_backbone": "V1"}}, "model.parameters has 'weights_backbone', for which"),
         ({"parameters": {"box_roi_pool": 5}}, "cannot be built with model.parameters: "),
-        ({"parameters": {"min_size": "small"}}, "does not take data.imageSize 64: "),
+        ({"parameters": {"min_size": "small"}}, "does not take batches of 2 images of data.imageSize 64: "),
+        ({"parameters": {"box_batch_size_per_image": "few"}}, "does not take batches"),
+        ({"architecture": "ssdlite320_mobilenet_v3_large", "batch": 1}, "does not take batches of 1 images"),
         ({"weights": "/no/where.pt"}, "model.weights /no/where.pt cannot be loaded"),
         ({"encoderWeights": "/no/where.pt"}, "model.encoderWeights /no/where.pt cannot be loaded"),
         ({"architecture": "ssd300_vgg16", "encoderWeights": "/x"}, "model.encoderWeights does not"),
         ({"architecture": "torch.nn:Identity", "parameters": {}}, "'torch.nn:Identity'"),
-        ({"architecture": f"{TINY}boxes", "masks": True}, "does not give boxes, labels, masks, scores"),
+        ({"architecture": f"{TINY}boxes", "masks": True}, "does not give losses by name, and boxes, labels"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_by_name(change: dict[str, Any], said: str) -> None:

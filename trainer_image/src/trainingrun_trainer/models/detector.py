@@ -1,5 +1,6 @@
 """Detectors of torchvision, or of a factory of the image with the same interface."""
 
+import copy
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,10 @@ RESERVED = ("weights", "weights_backbone", "num_classes", "trainable_backbone_la
 """Arguments that other fields of the config stand for."""
 HEADS = (".box_predictor.", ".mask_predictor.", ".classification_head.")
 """Parts whose shapes depend on the number of classes."""
+
+PROBE_BATCH = 2
+PROBE_HEIGHT = 256
+"""Height in pixels above which images of a probe are no squares: those take long on a CPU."""
 
 Target = Mapping[str, torch.Tensor]
 
@@ -91,12 +96,12 @@ def build(config: TrainingConfig, *, classes: int, masks: bool) -> Detector:
         _load(network, model.weights)
     if (model.encoder_weights or model.weights) and _freezes_statistics(model.architecture):
         _freeze_statistics(detector.encoder)
+    _probe(detector, config, masks)
     if model.gradient_checkpointing and not recompute_blocks(detector.encoder):
         raise BadConfig(
             f"model.architecture {model.architecture!r} has no blocks to compute again",
             "Set model.gradientCheckpointing to false.",
         )
-    _probe(detector, config, masks)
     return detector
 
 
@@ -199,22 +204,31 @@ def _freeze_statistics(encoder: nn.Module) -> None:
 
 
 def _probe(detector: Detector, config: TrainingConfig, masks: bool) -> None:
-    """Send one image through, so that what does not fit is found before training."""
-    size = config.data.image_size
+    """Train and ask it once, so that what does not fit is found before training."""
+    size, batch = config.data.image_size, min(PROBE_BATCH, config.data.batch_size)
+    height = min(size, max(PROBE_HEIGHT, size // 4))
+    pictures = [torch.zeros(config.data.channels, height, size, dtype=torch.uint8)] * batch
+    target = {
+        "boxes": torch.tensor([[0.25 * size, 0.25 * height, 0.75 * size, 0.75 * height]]),
+        "labels": torch.ones(1, dtype=torch.int64),
+    }
+    if masks:
+        target["masks"] = torch.ones(1, height, size, dtype=torch.uint8)
+    trained = copy.deepcopy(detector)  # for batch statistics change
     field = f"model.architecture {config.model.architecture!r}"
-    detector.eval()
     try:
         with torch.no_grad():
-            found = detector([torch.zeros(config.data.channels, size, size, dtype=torch.uint8)])
-    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+            losses = trained.train()(pictures, [target] * batch)
+            found = detector.eval()(pictures)
+    except (RuntimeError, AssertionError, ValueError, TypeError, AttributeError) as error:
         raise BadConfig(
-            f"{field} does not take data.imageSize {size}: {error}",
-            "Set data.imageSize to the size that the architecture was made for, or correct model.parameters.",
+            f"{field} does not take batches of {batch} images of data.imageSize {size}: {error}",
+            "Correct model.parameters, or data.imageSize and data.batchSize to what the architecture takes.",
         ) from error
     wanted = {"boxes", "labels", "scores"} | ({"masks"} if masks else set())
-    if not isinstance(found, list) or not wanted <= set(found[0]):
+    if not isinstance(losses, dict) or not isinstance(found, list) or not wanted <= set(found[0]):
         raise BadConfig(
-            f"{field} does not give {', '.join(sorted(wanted))} of each image",
+            f"{field} does not give losses by name, and {', '.join(sorted(wanted))} of each image",
             "Give a network with the interface of torchvision's detectors.",
         )
     detector.train()
