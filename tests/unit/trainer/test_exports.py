@@ -1,5 +1,6 @@
 """Exports compute what the model computes, for batches of any size, or are refused."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import onnxruntime
@@ -10,6 +11,7 @@ from torch import nn
 from trainingrun_trainer import exports
 from trainingrun_trainer.data.normalization import Normalization
 from trainingrun_trainer.exports import Exportable, NotEqual
+from trainingrun_trainer.models import predictors
 
 BATCH = {0: "batch"}
 
@@ -114,3 +116,38 @@ def test_what_torch_compile_left_in_a_network_is_not_exported(trained: Network) 
         exports.export("torchscript", Exportable(trained, BATCH, {"probabilities": ""}), batches(2, 1))
     finally:
         trained._compiled_call_impl = None
+
+
+class Detector(nn.Module):
+    """Finds as many objects as there are bright colours, in the form of torchvision's detectors."""
+
+    def forward(self, images: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+        scores = images[0].float().mean(dim=(1, 2)) / 255
+        kept = (scores > 0.4).nonzero().squeeze(1)
+        boxes = torch.stack([kept, kept, kept + 1, kept + 1], dim=1).float()
+        masks = images[0].float()[kept][:, None] / 255
+        return [{"boxes": boxes, "labels": kept + 1, "scores": scores[kept], "masks": masks}]
+
+
+@pytest.mark.parametrize("form", ["onnx", "torchscript"])
+@pytest.mark.parametrize(
+    ("task", "outputs"),
+    [
+        ("object-detection", ["boxes", "labels", "scores"]),
+        ("instance-segmentation", ["boxes", "labels", "scores", "masks"]),
+    ],
+)
+def test_a_detector_is_exported_for_one_image_of_any_size(form: str, task: str, outputs: list[str]) -> None:
+    config = SimpleNamespace(task=task)
+    exportable = predictors.objects(SimpleNamespace(config=config, network=Detector()))
+    assert list(exportable.outputs) == outputs
+    dark, bright = (
+        torch.full((3, *size), value, dtype=torch.uint8) for size, value in (((8, 6), 9), ((5, 9), 200))
+    )
+    bright[1] = 9
+    found = exportable.network(bright)
+    assert [len(part) for part in found] == [2] * len(outputs)
+    made = exports.export(form, exportable, [bright, dark, bright[:, :, 1:]])
+    assert made.difference <= exports.TOLERANCE
+    described = exports.describe(exportable, bright, {form: made}, ["a"])
+    assert described["input"]["shape"] == [3, "height", "width"]

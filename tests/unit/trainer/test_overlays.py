@@ -102,8 +102,19 @@ def test_a_classification_says_what_is_right() -> None:
     ]
 
 
-def test_a_sheet_holds_all_pictures_in_rows() -> None:
-    pictures = [Picture("caption", torch.full((3, 40, 30), 10 * n, dtype=torch.uint8)) for n in range(5)]
+@pytest.mark.parametrize(
+    ("size", "panel"),
+    [((100, 100), (300, 300)), ((300, 400), (300, 400)), ((3000, 1500), (1024, 512)), ((2, 2048), (1, 1024))],
+)
+def test_pictures_are_neither_tiny_nor_huge(size: tuple[int, int], panel: tuple[int, int]) -> None:
+    batch = Batch(torch.zeros(1, 1, *size, dtype=torch.uint8), torch.tensor([0]))
+    (picture,) = drawings.classifications(batch, torch.tensor([[1.0, 0.0]]), ["cat", "dog"])
+    assert picture.pixels.shape[1:] == panel
+
+
+def test_a_sheet_holds_the_first_pictures_in_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [Picture("caption", torch.full((3, 40, 30), 10 * n, dtype=torch.uint8)) for n in range(8)]
+    monkeypatch.setattr(overlays, "MOST_ON_SHEET", 5)
     with Image.open(io.BytesIO(overlays.png(overlays.sheet(pictures, columns=2)))) as sheet:
         assert sheet.size == (2 * (30 + GAP), 3 * (40 + overlays.CAPTION))
         assert sheet.getpixel((5, 2 * (40 + overlays.CAPTION) + 5)) == (40, 40, 40)

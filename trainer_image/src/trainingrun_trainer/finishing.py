@@ -56,7 +56,7 @@ class Finish:
         """What takes long, by the words for it, in order."""
         config = self.attempt.config
         if config.artifacts.report:
-            if task(config.task).pictures and config.artifacts.sample_predictions:
+            if config.artifacts.sample_predictions:
                 yield "sample predictions", self.draw_samples
             yield "plots", self.draw_plots
         for form in config.export.formats:
@@ -64,10 +64,10 @@ class Finish:
 
     def draw_samples(self) -> None:
         config = self.attempt.config
-        draw = task(config.task).pictures
-        assert draw is not None
         drawn = []
-        for index, picture in pictures(draw, self.module, self.data, config, self.device):
+        for index, picture in pictures(
+            task(config.task).pictures, self.module, self.data, config, self.device
+        ):
             png = overlays.png(overlays.as_image(picture.pixels))
             self.write(f"{SAMPLES}/{index:06}.png", png)
             self.samples.append(Figure(f"sample {index}: {picture.caption}", png, right=picture.right))
@@ -93,16 +93,8 @@ class Finish:
             self.write(f"{PLOTS}/confusion_matrix.json", as_json(content))
 
     def export(self, form: str) -> None:
-        """Make one form of the model.
-
-        Raises:
-            NotEqual: it differs from the model.
-            NotImplementedError: the task has none.
-        """
-        exportable = task(self.attempt.config.task).exportable
-        if exportable is None:
-            raise NotImplementedError("the task has no form for other programs")
-        described = exportable(self.module)
+        """Make one form of the model; raises like `exports.export`."""
+        described = task(self.attempt.config.task).exportable(self.module)
         inputs = examples(self.data, self.attempt.config, batched=0 in described.sizes)
         made = exports.export(form, described, inputs)
         self.write(f"{EXPORTS}/{made.file}", made.content)

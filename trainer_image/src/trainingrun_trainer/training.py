@@ -1,4 +1,4 @@
-"""One attempt of a run, in order: claim -> prepare -> build -> resume -> fit -> evaluate -> results -> report."""
+"""One attempt of a run, in order: claim -> prepare -> build -> resume -> fit -> evaluate -> report."""
 
 import sys
 import tempfile

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from PIL import Image, ImageDraw
+from torchvision.transforms.v2.functional import resize
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
 from trainingrun_trainer.report.palette import BRIGHT
@@ -13,9 +14,11 @@ from trainingrun_trainer.report.palette import BRIGHT
 IGNORED = 255
 """In masks: counts nowhere."""
 OPACITY = 0.5
-SMALLEST = 256
-"""Pixels of a picture's shorter side; smaller ones are enlarged by a whole number."""
+SMALLEST, LARGEST = 256, 1024
+"""Pixels of a panel's shorter and longer side: smaller ones are enlarged by a whole number, larger ones are
+shrunk."""
 GAP = 8
+MOST_ON_SHEET = 24
 CAPTION = 24
 """Pixels in height."""
 SCORE = 0.5
@@ -40,7 +43,7 @@ def classified(
     """An image, (channels, height, width) uint8, its class, and the likeliest of (classes,)."""
     predicted = int(probabilities.argmax())
     caption = f"true {classes[label]}, predicted {classes[predicted]} ({float(probabilities[predicted]):.2f})"
-    return Picture(caption, enlarged(rgb(image)), predicted == label)
+    return Picture(caption, shrunk(enlarged(rgb(image))), predicted == label)
 
 
 def segmented(image: torch.Tensor, truth: torch.Tensor, prediction: torch.Tensor) -> Picture:
@@ -136,18 +139,30 @@ def rgb(image: torch.Tensor) -> torch.Tensor:
 
 
 def enlarged(picture: torch.Tensor) -> torch.Tensor:
-    """A picture whose shorter side has at least SMALLEST pixels, each of its own a square of some."""
+    """A picture whose shorter side has at least SMALLEST pixels where LARGEST allows it, each of its own a
+    square of some."""
     factor = _factor(picture)
     return picture.repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)
 
 
 def _factor(picture: torch.Tensor) -> int:
-    return max(1, -(-SMALLEST // min(picture.shape[1:])))
+    shorter, longer = sorted(picture.shape[1:])
+    return max(1, min(-(-SMALLEST // shorter), LARGEST // longer))
+
+
+def shrunk(picture: torch.Tensor) -> torch.Tensor:
+    """A picture whose longer side has at most LARGEST pixels."""
+    height, width = picture.shape[1:]
+    if max(height, width) <= LARGEST:
+        return picture
+    share = LARGEST / max(height, width)
+    result: torch.Tensor = resize(picture, [max(1, int(height * share)), max(1, int(width * share))])
+    return result
 
 
 def strip(panels: Sequence[torch.Tensor]) -> torch.Tensor:
     """Panels of one size side by side, enlarged if they are small."""
-    first, *others = [enlarged(panel) for panel in panels]
+    first, *others = [shrunk(enlarged(panel)) for panel in panels]
     gap = torch.full((3, first.shape[1], GAP), 255, dtype=torch.uint8)
     return torch.cat([first, *(part for panel in others for part in (gap, panel))], dim=2)
 
@@ -158,7 +173,8 @@ def colour(index: int) -> str:
 
 
 def sheet(pictures: Sequence[Picture], columns: int = 4) -> Image.Image:
-    """Pictures in a grid, each above its caption."""
+    """The first pictures in a grid, each above its caption."""
+    pictures = pictures[:MOST_ON_SHEET]
     width = max(picture.pixels.shape[2] for picture in pictures) + GAP
     height = max(picture.pixels.shape[1] for picture in pictures) + CAPTION
     columns = min(columns, len(pictures))

@@ -143,7 +143,7 @@ class Task:
     """Config, prepared data -> module that logs the monitored metric. Raises BadConfig."""
     results: Callable[[Mapping[str, float]], dict[str, Any]]
     """Scores of the best checkpoint -> the task's part of results.json."""
-    pictures: Draw | None = None
+    pictures: Draw
     """Draws samples with their predictions for the report."""
-    exportable: Callable[[Any], Exportable] | None = None
+    exportable: Callable[[Any], Exportable]
     """The module's network as other programs use it: pixels in, predictions out."""
