@@ -38,6 +38,8 @@ def quiet_libraries() -> None:
         r"You're resuming from a checkpoint that ended before the epoch ended",
         # the sampler is ours and shuffles by itself
         r"You are using a custom batch sampler",
+        # frozen layers keep to evaluation
+        r"Found .* module\(s\) in eval mode at the start of training",
         # Lightning's own use of torch's pytrees
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",
     ):
