@@ -12,6 +12,7 @@ import pytest
 from tests.integration.trainer.conftest import Launcher
 from tests.integration.trainer.postgres import Postgres, postgres
 from trainingrun_api.names import ENV_DATABASE_URL, EXIT_DONE
+from trainingrun_trainer.artifacts import RunDirectory
 from trainingrun_trainer.database.mirror import Mirror
 
 LIMIT = 60.0
@@ -65,7 +66,7 @@ def count(server: Postgres) -> int:
 
 def test_rows_have_the_types_of_a_database(server: Postgres, tmp_path: Path) -> None:
     write_epochs(tmp_path, 1)
-    mirror = Mirror.of(tmp_path, {ENV_DATABASE_URL: server.url})
+    mirror = Mirror.of(RunDirectory(tmp_path), {ENV_DATABASE_URL: server.url})
     mirror.close(LIMIT)
     query = (
         "SELECT training_mode, status, extract(epoch FROM started_at), completed_at, early_stopped FROM run"
@@ -90,7 +91,7 @@ def test_rows_of_an_outage_are_caught_up(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     write_epochs(tmp_path, 1)
-    mirror = Mirror.of(tmp_path, {ENV_DATABASE_URL: server.url})
+    mirror = Mirror.of(RunDirectory(tmp_path), {ENV_DATABASE_URL: server.url})
     mirror.changed()
     eventually(
         lambda: "run_metrics" in str(select(server, "SELECT tablename FROM pg_tables")) and count(server) == 1

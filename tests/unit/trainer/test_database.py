@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from trainingrun_trainer.artifacts import RunDirectory
 from trainingrun_trainer.database import rows, tables
 from trainingrun_trainer.database.mirror import Mirror
 from trainingrun_trainer.errors import BadConfig
@@ -178,7 +179,7 @@ def test_databases_that_a_url_names(url: str | None, backend: str, tmp_path: Pat
 @pytest.mark.parametrize("url", ["mysql://user:secret@db/team", "secret", "://secret"])
 def test_what_is_no_url_of_a_known_database_is_refused_without_its_password(url: str, tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="TRAININGRUN_DATABASE_URL is") as refused:
-        Mirror.of(tmp_path, {"TRAININGRUN_DATABASE_URL": url})
+        Mirror.of(RunDirectory(tmp_path), {"TRAININGRUN_DATABASE_URL": url})
     assert "secret" not in refused.value.message
 
 
@@ -212,7 +213,7 @@ def test_rows_are_caught_up_once_the_database_is_back(
     directory: Directory, outage: Outage, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", LOGGER.name)
-    mirror = Mirror(directory.path, tables.engine(None, directory.path), retry_seconds=3600)
+    mirror = Mirror(RunDirectory(directory.path), tables.engine(None, directory.path), retry_seconds=3600)
     directory.write(run=RUN, metrics=[epoch(1)])
     for _ in range(2):
         mirror.changed()
@@ -229,7 +230,7 @@ def test_rows_are_caught_up_once_the_database_is_back(
 
 def test_the_database_is_tried_again_while_an_epoch_lasts(directory: Directory, outage: Outage) -> None:
     directory.write(run=RUN, metrics=[epoch(1)])
-    mirror = Mirror(directory.path, tables.engine(None, directory.path), retry_seconds=0.01)
+    mirror = Mirror(RunDirectory(directory.path), tables.engine(None, directory.path), retry_seconds=0.01)
     mirror.changed()
     for _ in range(3):
         assert outage.tries.acquire(timeout=30)
@@ -242,7 +243,7 @@ def test_a_database_that_stays_away_is_told_of_at_the_end(
     directory: Directory, outage: Outage, caplog: pytest.LogCaptureFixture
 ) -> None:
     directory.write(run=ENDED, metrics=[epoch(1)])
-    mirror = Mirror(directory.path, tables.engine(None, directory.path))
+    mirror = Mirror(RunDirectory(directory.path), tables.engine(None, directory.path))
     mirror.close(seconds=30)
     assert "are behind the run directory" in caplog.messages[-1]
 
@@ -253,8 +254,17 @@ def test_a_database_that_never_answers_does_not_hold_the_end(
     answer = threading.Event()
     monkeypatch.setattr(tables, "write", lambda *_: answer.wait())
     directory.write(run=RUN)
-    mirror = Mirror(directory.path, tables.engine(None, directory.path))
+    mirror = Mirror(RunDirectory(directory.path), tables.engine(None, directory.path))
     mirror.changed()
     mirror.close(seconds=0.01)
     assert "are behind the run directory" in caplog.messages[-1]
     answer.set()
+
+
+def test_an_attempt_that_a_later_one_has_fenced_off_writes_no_rows(directory: Directory) -> None:
+    run_directory = RunDirectory(directory.path, attempt=1)
+    RunDirectory(directory.path, attempt=2).fence.claim()
+    directory.write(run=RUN, metrics=[epoch(1)])
+    mirror = Mirror(run_directory, tables.engine(None, directory.path))
+    mirror.close(seconds=30)
+    assert not (directory.path / tables.SQLITE_FILE).exists()

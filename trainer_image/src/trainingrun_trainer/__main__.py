@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         port = options.metrics_port or int(os.environ.get(names.ENV_METRICS_PORT, "0"))
         if attempt.leads:
-            attempt.database = Mirror.of(directory.path, os.environ)
+            attempt.database = Mirror.of(directory, os.environ)
             if port:
                 attempt.telemetry.serve(port)
         training.run(attempt)

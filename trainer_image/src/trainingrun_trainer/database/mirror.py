@@ -5,14 +5,15 @@ come meanwhile. Only the end of the process waits, and not for long.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from threading import Event, Thread
 
 import pytorch_lightning as pl
 import sqlalchemy as sa
 
 from trainingrun_api import names
+from trainingrun_trainer.artifacts import RunDirectory
 from trainingrun_trainer.database import rows, tables
+from trainingrun_trainer.errors import Fenced
 from trainingrun_trainer.logs import LOGGER
 
 RETRY_SECONDS = 30.0
@@ -22,7 +23,9 @@ CLOSE_SECONDS = 10.0
 class Mirror(pl.Callback):
     """Writes after each epoch what the run directory says then."""
 
-    def __init__(self, directory: Path, database: sa.Engine, *, retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(
+        self, directory: RunDirectory, database: sa.Engine, *, retry_seconds: float = RETRY_SECONDS
+    ) -> None:
         self._directory = directory
         self._database = database
         self._retry_seconds = retry_seconds
@@ -34,13 +37,13 @@ class Mirror(pl.Callback):
         self._thread.start()
 
     @classmethod
-    def of(cls, directory: Path, environment: Mapping[str, str]) -> "Mirror":
+    def of(cls, directory: RunDirectory, environment: Mapping[str, str]) -> "Mirror":
         """The database that the operator names, or SQLite in the run directory.
 
         Raises:
             BadConfig: what the operator passed on is no URL of a known database.
         """
-        return cls(directory, tables.engine(environment.get(names.ENV_DATABASE_URL), directory))
+        return cls(directory, tables.engine(environment.get(names.ENV_DATABASE_URL), directory.path))
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.changed()
@@ -75,10 +78,14 @@ class Mirror(pl.Callback):
 
     def _try(self) -> None:
         try:
-            current = rows.read(self._directory)
+            self._directory.fence.check()
+            current = rows.read(self._directory.path)
             if current is None:
                 return
             tables.write(self._database, current, self._confirmed)
+        except Fenced:  # a later attempt writes the rows
+            self._closing = True
+            return
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a database, training goes on
             if not self._behind:
                 LOGGER.warning(
