@@ -17,7 +17,7 @@ from trainingrun_trainer.tasks.semantic_segmentation import TASK, SegmentationMo
 
 SIZE = 32
 SIDE = 12
-STEPS = 150
+STEPS = 100
 TINY = f"{__name__}:tiny"
 
 
