@@ -163,8 +163,8 @@ def _split_files(source: Path, config: DataConfig) -> list[_Named]:
         except FileNotFoundError as error:
             raise BadData(
                 f"there is no {path.name} in {config.path}",
-                "Put train.txt and val.txt at its top or into data.splitsDirectory, with the name of an image "
-                "in each line.",
+                "Put train.txt and val.txt at its top or into data.splitsDirectory, with the name of an "
+                "image in each line.",
             ) from error
         except UnicodeDecodeError as error:
             raise BadData(f"{path.name} is no text: {error}", "Save it as UTF-8.") from error
