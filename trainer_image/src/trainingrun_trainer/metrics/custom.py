@@ -56,7 +56,7 @@ class CustomMetrics(nn.Module):
             except Exception as error:  # the code is the user's, and may raise anything
                 raise BadConfig(
                     f"metrics.custom {name} does not take the batches of this task: {error}",
-                    "docs/trainer-contract.md says what predictions and targets are.",
+                    "docs/training.md says what predictions and targets are.",
                 ) from error
 
     def scores(self) -> dict[str, float]:
