@@ -79,6 +79,7 @@ def spec(shape: Shape, claim: str) -> dict[str, Any]:
             "model": {"architecture": "shufflenet_v2_x0_5"},
             "augmentation": {"horizontalFlip": 0.5, "rotateDegrees": 10},
             "earlyStopping": {"patience": 0},
+            "artifacts": {"report": False},
             "monitor": "val_loss",
             "maxEpochs": EPOCHS,
         },

@@ -20,6 +20,11 @@ from trainingrun_trainer.interruption import StopSignal
 
 rank = int(sys.argv[1])
 ranks = Ranks(rank=rank, world_size=2)
+# both have imported all before the group's few seconds count
+ready = sys.argv[2].removeprefix("file://") + ".ready"
+open(f"{ready}{rank}", "w").close()
+while not os.path.exists(f"{ready}{1 - rank}"):
+    time.sleep(0.05)
 distributed.init_process_group("gloo", sys.argv[2], timedelta(seconds=3), rank=rank, world_size=2)
 stop = StopSignal()
 stop.install(deferred=True)
