@@ -23,7 +23,7 @@ test: setup lint types images ## Everything: lint, types, unit, golden, integrat
 	@echo "make test took $$(($$(date +%s) - $(STARTED))) s, setup and images included"
 
 ##@ Parts of `make test`
-.PHONY: lint types unit golden integration e2e chaos
+.PHONY: lint types unit golden integration e2e chaos bench-trainer
 lint: venv ## Style, formatting and the layers of the code
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -46,6 +46,9 @@ e2e: setup images ## The installed system on the test cluster
 
 chaos: setup images ## Every fault at every moment on every kind of rank, with a table; takes hours
 	$(BIN)/python -m tests.chaos
+
+bench-trainer: venv ## Speed and memory of the trainer beside a bare PyTorch loop; wants two idle cores
+	$(BIN)/python -m tests.benchmarks.trainer_speed
 
 ##@ Environment
 .PHONY: python setup venv lock cluster-up cluster-down cluster-status images
