@@ -9,7 +9,8 @@ from trainingrun_api import names
 from trainingrun_api.crd import custom_resource_definition
 
 READY_SECONDS = 60.0
-OPENAPI = f"/openapi/v3/apis/{names.API_VERSION}"
+OPENAPI = "/openapi/v3"
+"""The index of all published schemas, each at an address that changes with it. kubectl goes this way too."""
 
 
 def install_definition(cluster: Cluster) -> None:
@@ -30,8 +31,10 @@ def install_definition(cluster: Cluster) -> None:
 
 def _published(cluster: Cluster) -> bool:
     try:
-        schemas = json.loads(cluster.kubectl("get", "--raw", OPENAPI))["components"]["schemas"]
-    except ClusterError:
+        index = json.loads(cluster.kubectl("get", "--raw", OPENAPI))["paths"]
+        address = index[f"apis/{names.API_VERSION}"]["serverRelativeURL"]
+        schemas = json.loads(cluster.kubectl("get", "--raw", address))["components"]["schemas"]
+    except (ClusterError, KeyError):
         return False
     kind = f"{'.'.join(reversed(names.GROUP.split('.')))}.{names.VERSION}.{names.KIND}"
     wanted = custom_resource_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
