@@ -62,7 +62,7 @@ def test_bad_data_end_every_rank_with_the_row(
 @pytest.mark.parametrize(
     ("change", "environment", "said"),
     [
-        ({"monitor": "val_speed"}, {}, "monitor: 'val_speed'"),
+        ({"monitor": "val_speed"}, {}, "training.monitor is no metric"),
         ({"accelerator": "auto"}, {ENV_GPUS: "1"}, "no CUDA device"),
         ({"model": {"architecture": "resnet19"}}, {}, "resnet19"),
     ],
