@@ -80,7 +80,7 @@ CASES = (
             "optimizer": {"learningRate": 0.005},
             "maxEpochs": 4,
         },
-        reaches=0.15,
+        reaches=0.1,
     ),
     Case("object-detection", "parts", detector("boxes"), reaches=0.3),
     Case("instance-segmentation", "parts", detector("masks"), reaches=0.2),
