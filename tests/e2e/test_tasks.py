@@ -44,7 +44,13 @@ class Case:
             ],
             "volumes": [{"claim": DATA_CLAIM, "mountPath": "/data", "readOnly": True}],
             "checkpoints": {"size": "2Gi"},
-            "training": {"task": self.task, "accelerator": "cpu", **self.training, "data": data},
+            "training": {
+                "task": self.task,
+                "accelerator": "cpu",
+                "artifacts": {"report": False},
+                **self.training,
+                "data": data,
+            },
         }
 
 
