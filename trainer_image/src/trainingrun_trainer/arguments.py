@@ -8,7 +8,11 @@ from trainingrun_api import names
 
 def parser() -> argparse.ArgumentParser:
     """Options of both programs."""
-    result = argparse.ArgumentParser(description="Train, evaluate and write everything to the run directory.")
+    result = argparse.ArgumentParser(
+        description="Train, evaluate and write everything to the run directory.",
+        epilog="`trainingrun-train predict --help` asks the best model of a run about new data; "
+        "`trainingrun-train import-config --help` turns configurations of earlier systems into TrainingRuns.",
+    )
     result.add_argument(
         "--config", type=Path, required=True, help="training config or TrainingRun, JSON or YAML"
     )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event, Thread
 from typing import Any
 
@@ -60,7 +61,7 @@ class Finish:
                 yield "sample predictions", self.draw_samples
             yield "plots", self.draw_plots
         for form in config.export.formats:
-            yield f"export {form}", lambda form=form: self.export(form)  # type: ignore[misc]
+            yield f"export {form}", partial(self.export, form)
 
     def draw_samples(self) -> None:
         config = self.attempt.config

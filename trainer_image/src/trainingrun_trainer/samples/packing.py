@@ -14,8 +14,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def pack(members: Iterable[tuple[str, bytes]], path: Path) -> None:
-    """Write a ZIP of named contents."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    """Write a ZIP of named contents, stored as they are."""
+    with zipfile.ZipFile(path, "w") as archive:
         for name, content in members:
             archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
 
