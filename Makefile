@@ -18,12 +18,21 @@ test integration e2e: export ACCEPTED_STATUS := 69
 demo: venv ## From this machine as it is to a trained model on a real cluster
 	$(BIN)/python -m tests.demo
 
-test: setup lint types images ## Everything: lint, types, unit, golden, integration, end to end
-	$(PYTEST) tests/unit tests/golden tests/integration tests/e2e
+test: python ## Everything: lint, types, unit, golden, integration, end to end
+	@$(MAKE) --no-print-directory --jobs=4 checks loaded
+	$(PYTEST) tests/integration tests/e2e
 	@echo "make test took $$(($$(date +%s) - $(STARTED))) s, setup and images included"
 
 ##@ Parts of `make test`
-.PHONY: lint types unit golden integration e2e chaos bench-trainer
+.PHONY: checks lint types unit golden integration e2e chaos bench-trainer
+# The output of each part comes in one piece, for `make test` makes the cluster and the images meanwhile.
+checks: venv ## What needs no cluster: lint, types, unit, golden
+	@for part in lint types unit golden; do \
+	    output=$$($(MAKE) --no-print-directory $$part 2>&1); status=$$?; \
+	    echo "$$output"; \
+	    test $$status = 0 || exit $$status; \
+	done
+
 lint: venv ## Style, formatting and the layers of the code
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -41,22 +50,22 @@ golden: venv ## Generated documents against the ones that were reviewed
 integration: setup ## Each part against the real API server, and the trainer as a process
 	$(PYTEST) tests/integration
 
-e2e: setup images ## The installed system on the test cluster
+e2e: setup ## The installed system on the test cluster
 	$(PYTEST) tests/e2e
 
-chaos: setup images ## Every fault at every moment on every kind of rank, with a table; takes hours
+chaos: setup ## Every fault at every moment on every kind of rank, with a table; takes hours
 	$(BIN)/python -m tests.chaos
 
 bench-trainer: venv ## Speed and memory of the trainer beside a bare PyTorch loop; wants two idle cores
 	$(BIN)/python -m tests.benchmarks.trainer_speed
 
 ##@ Environment
-.PHONY: python setup venv lock cluster-up cluster-down cluster-status images
+.PHONY: python setup venv lock cluster-up cluster-down cluster-status images loaded
 python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3" >&2; exit 1; }
 
-setup: python ## The virtual environment and the test cluster, side by side
-	@$(MAKE) --no-print-directory --jobs=2 venv cluster-up
+setup: python ## The virtual environment and the test cluster with all images, side by side
+	@$(MAKE) --no-print-directory --jobs=3 venv loaded
 
 venv: python ## .venv with the locked packages
 	@$(PYTHON) -m tests.venv
@@ -75,6 +84,9 @@ cluster-status: python ## Health of the test cluster
 
 images: python ## Build the trainer's and the operator's image
 	@$(PYTHON) -m tests.cluster.images build trainer operator || test $$? = "$(ACCEPTED_STATUS)"
+
+loaded: cluster-up images ## Give the images to the nodes of the test cluster
+	@$(PYTHON) -m tests.cluster.images load base trainer operator || test $$? = "$(ACCEPTED_STATUS)"
 
 ##@ Development
 .PHONY: crds format hooks clean help

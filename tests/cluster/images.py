@@ -1,6 +1,7 @@
 """Builds the project's images where they are tested: by docker where its engine answers, else by buildah.
 
     python3 -m tests.cluster.images build trainer operator      # prints the local references
+    python3 -m tests.cluster.images load trainer operator       # and gives them to the running cluster
     python3 -m tests.cluster.images sizes
 
 A tag is a hash of all that goes into the image: one that exists is up to date and is not built again. Where
@@ -18,6 +19,7 @@ from pathlib import Path
 from tests.cluster.api import DOT_CLUSTER, TREE, ClusterError
 from tests.cluster.cache import cache_root
 from tests.cluster.debian import ensure_packages
+from tests.cluster.providers import current
 from tests.cluster.shell import run, run_logged, step, succeeds
 
 INPUTS: Mapping[str, Sequence[str]] = {
@@ -193,16 +195,23 @@ def main(arguments: Sequence[str]) -> int:
     build_verb = verbs.add_parser(
         "build", help="build those that are out of date; print the local references"
     )
-    build_verb.add_argument("name", nargs="+", choices=[BASE, *INPUTS])
+    load_verb = verbs.add_parser("load", help="give them to the test cluster; print what pods call them")
+    for verb in (build_verb, load_verb):
+        verb.add_argument("name", nargs="+", choices=[BASE, *INPUTS])
     verbs.add_parser("sizes", help="size of each image, before compression")
     options = parser.parse_args(arguments)
     try:
-        if options.verb == "build":
-            for name in options.name:
-                print(build(name))
-        else:
-            for name, size in sizes().items():
-                print(f"{name:<10} {size / 1e6:8.0f} MB")
+        match options.verb:
+            case "build":
+                for name in options.name:
+                    print(build(name))
+            case "load":
+                cluster = current()
+                for name in options.name:
+                    print(cluster.load_image(build(name)))
+            case _:
+                for name, size in sizes().items():
+                    print(f"{name:<10} {size / 1e6:8.0f} MB")
     except ClusterError as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return error.exit_status

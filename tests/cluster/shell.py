@@ -100,15 +100,18 @@ def exclusive(lock: Path) -> Iterator[None]:
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Print a progress line with the seconds that the step took; standard output stays free for results."""
-    print(f"  {what} ...", end=" ", flush=True, file=sys.stderr)
+    """Tell that a step begins, and the seconds that it took; standard output stays free for results.
+
+    Each in a line of its own, for other commands may print theirs meanwhile.
+    """
+    print(f"  {what} ...", flush=True, file=sys.stderr)
     started = time.monotonic()
     try:
         yield
     except BaseException:
-        print("FAILED", flush=True, file=sys.stderr)
+        print(f"  {what}: FAILED", flush=True, file=sys.stderr)
         raise
-    print(f"{time.monotonic() - started:.1f} s", flush=True, file=sys.stderr)
+    print(f"  {what}: {time.monotonic() - started:.1f} s", flush=True, file=sys.stderr)
 
 
 def tail(log: Path, lines: int = TAIL_LINES) -> str:

@@ -10,15 +10,38 @@ from tests.cluster.api import TREE, UnsupportedMachineError
 
 UNSUPPORTED = UnsupportedMachineError.exit_status
 PROGRAMS = ("ruff", "lint-imports", "mypy", "pytest")
+CHECKS = {
+    "ruff check",
+    "ruff format --check",
+    "lint-imports",
+    "mypy",
+    "pytest tests/unit",
+    "pytest tests/golden",
+}
+REAL = "pytest tests/integration tests/e2e"
+
+
+def make(folder: Path, goal: str, status: int) -> tuple[bool, set[str]]:
+    """Whether `make` succeeds and the commands that ran, where those of the cluster end with `status`."""
+    scripts = dict.fromkeys(PROGRAMS, f'echo "${{0##*/}} $*" >> {folder}/ran')
+    scripts["python"] = f'case "$2" in tests.cluster*) exit {status} ;; esac'
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    (folder / "ran").touch()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment.pop("ACCEPTED_STATUS", None)  # both are there when `make` runs this test
+    command = ["make", goal, f"PYTHON={folder}/python", f"BIN={folder}"]
+    ended = subprocess.run(command, cwd=TREE, env=environment, capture_output=True, check=False)
+    return ended.returncode == 0, {line.strip() for line in (folder / "ran").read_text().splitlines()}
 
 
 @pytest.mark.parametrize(
     ("goal", "status", "succeeds", "ran"),
     [
-        ("test", 0, True, set(PROGRAMS)),
-        ("test", UNSUPPORTED, True, set(PROGRAMS)),
-        ("test", 1, False, set()),
-        ("e2e", UNSUPPORTED, True, {"pytest"}),
+        ("test", 0, True, {*CHECKS, REAL}),
+        ("test", UNSUPPORTED, True, {*CHECKS, REAL}),
+        ("e2e", UNSUPPORTED, True, {"pytest tests/e2e"}),
         ("cluster-up", UNSUPPORTED, False, set()),
         ("images", UNSUPPORTED, False, set()),
     ],
@@ -26,15 +49,10 @@ PROGRAMS = ("ruff", "lint-imports", "mypy", "pytest")
 def test_only_tests_go_on_where_no_cluster_can_run(
     tmp_path: Path, goal: str, status: int, succeeds: bool, ran: set[str]
 ) -> None:
-    scripts = dict.fromkeys(PROGRAMS, f'echo "${{0##*/}}" >> {tmp_path}/ran')
-    scripts["python"] = f'case "$2" in tests.cluster*) exit {status} ;; esac'
-    for name, script in scripts.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / name).chmod(0o755)
-    (tmp_path / "ran").touch()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    environment.pop("ACCEPTED_STATUS", None)  # both are there when `make` runs this test
-    make = ["make", goal, f"PYTHON={tmp_path}/python", f"BIN={tmp_path}"]
-    ended = subprocess.run(make, cwd=TREE, env=environment, capture_output=True, check=False)
-    assert (ended.returncode == 0) is succeeds
-    assert set((tmp_path / "ran").read_text().split()) == ran
+    assert make(tmp_path, goal, status) == (succeeds, ran)
+
+
+def test_no_test_of_the_cluster_runs_where_its_start_failed(tmp_path: Path) -> None:
+    succeeded, ran = make(tmp_path, "test", status=1)
+    assert not succeeded
+    assert ran <= CHECKS
