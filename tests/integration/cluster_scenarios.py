@@ -36,6 +36,22 @@ def cluster() -> Cluster:
     return found
 
 
+@pytest.fixture(scope="module")
+def image() -> str:
+    """Loaded once: the registry and the nodes keep their images, whatever becomes of the cluster."""
+    found = current("bare")
+    found.up()
+    return found.load_image(images.build("base"))
+
+
+@pytest.fixture
+def populated(cluster: Cluster, image: str) -> Cluster:
+    """Pods run: those that the scenario before this one left, where it left some."""
+    if not pods(cluster):
+        run_pods(cluster, image)
+    return cluster
+
+
 def our_processes() -> set[int]:
     """The cluster's living processes and those in its containers, as the kernel lists them."""
     listed = run(["ps", "-e", "-ww", "-o", "pid=,stat=,args="]).splitlines()
@@ -68,16 +84,20 @@ def traces() -> set[str]:
     }
 
 
-def run_pods(cluster: Cluster) -> None:
-    """A running pod with a service and a volume on each node."""
-    image = cluster.load_image(images.build("base"))
+def pods(cluster: Cluster) -> str:
+    """The names of all pods of the tests."""
+    return cluster.kubectl("get", "pods", "--output=name")
+
+
+def run_pods(cluster: Cluster, image: str) -> None:
+    """A running pod with a service on each node."""
     names = {node: f"sleeper-{node}-{uuid.uuid4().hex[:8]}" for node in cluster.nodes}
     for node, name in names.items():
         overrides = f'{{"spec": {{"nodeName": "{node}"}}}}'
         command = [f"--overrides={overrides}", "--expose", "--port=80", "--command", "--", "sleep", MARK]
         cluster.kubectl("run", name, f"--image={image}", *command)
-    pods = [f"pod/{name}" for name in names.values()]
-    cluster.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *pods)
+    created = [f"pod/{name}" for name in names.values()]
+    cluster.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *created)
 
 
 def kill_everything() -> None:
@@ -114,14 +134,13 @@ def lose_records() -> None:
 
 
 @pytest.mark.parametrize("ruin", [kill_everything, reboot, half_start, lose_records])
-def test_up_recovers(cluster: Cluster, ruin: Callable[[], None]) -> None:
-    run_pods(cluster)
+def test_up_recovers(populated: Cluster, image: str, ruin: Callable[[], None]) -> None:
     ruin()
-    assert not cluster.status().healthy
-    cluster.up()
-    assert cluster.status().healthy
-    assert cluster.kubectl("get", "pods", "--output=name") == "", "a fresh cluster"
-    run_pods(cluster)
+    assert not populated.status().healthy
+    populated.up()
+    assert populated.status().healthy
+    assert pods(populated) == "", "a fresh cluster"
+    run_pods(populated, image)
 
 
 def test_a_killed_component_makes_the_cluster_ill_and_up_mends_it(cluster: Cluster) -> None:
@@ -133,25 +152,6 @@ def test_a_killed_component_makes_the_cluster_ill_and_up_mends_it(cluster: Clust
     assert cluster.status().healthy
 
 
-def test_down_leaves_nothing(cluster: Cluster) -> None:
-    cluster.down()
-    clean = traces()
-    assert not our_processes()
-    words = (*OURS, BRIDGE, "trainingrun-n", "kube")
-    assert [trace for trace in clean if any(word in trace for word in words)] == []
-    cluster.up()
-    run_pods(cluster)
-    assert traces() - clean, "a running cluster has traces"
-    cluster.down()
-    # The kernel removes the interfaces of ended network namespaces a moment later.
-    wait_until("the last interface to go", lambda: traces() == clean, seconds=10)
-    assert not our_processes()
-    assert not STATE.exists()
-    assert not RUN.exists()
-    cluster.down()  # of nothing is no error
-    cluster.up()
-
-
 def test_a_process_that_is_not_ours_survives(cluster: Cluster) -> None:
     """Of the same program, with the same arguments as a pod's, started by someone else."""
     with subprocess.Popen(["sleep", MARK]) as stranger:
@@ -160,4 +160,22 @@ def test_a_process_that_is_not_ours_survives(cluster: Cluster) -> None:
             assert stranger.poll() is None
         finally:
             stranger.kill()
+
+
+def test_down_leaves_nothing(image: str) -> None:
+    cluster = current("bare")
+    cluster.down()
+    clean = traces()
+    assert not our_processes()
+    words = (*OURS, BRIDGE, "trainingrun-n", "kube")
+    assert [trace for trace in clean if any(word in trace for word in words)] == []
     cluster.up()
+    run_pods(cluster, image)
+    assert traces() - clean, "a running cluster has traces"
+    cluster.down()
+    # The kernel removes the interfaces of ended network namespaces a moment later.
+    wait_until("the last interface to go", lambda: traces() == clean, seconds=10)
+    assert not our_processes()
+    assert not STATE.exists()
+    assert not RUN.exists()
+    cluster.down()  # of nothing is no error
