@@ -33,13 +33,14 @@ def volumes(run: Run, spec: TrainingRunSpec) -> Volumes:
     if spec.training is not None:
         found.append({"name": CONFIG_VOLUME, "downwardAPI": {"items": [_config_file()]}})
         mounts.append({"name": CONFIG_VOLUME, "mountPath": names.CONFIG_DIR, "readOnly": True})
+    # A claim is one volume however often it is mounted, for data and for checkpoints too: with a volume for
+    # each mount, the kubelet waits for ever.
+    claims: dict[str, str] = {}
     if claim := claim_name(run, spec):
-        found.append(_claim(CHECKPOINTS_VOLUME, claim))
+        claims[claim] = CHECKPOINTS_VOLUME
         mounts.append({"name": CHECKPOINTS_VOLUME, "mountPath": names.CHECKPOINTS_DIR})
-    # A claim is one volume however often it is mounted: with a volume for each mount, the kubelet waits for
-    # ever.
-    wanted = dict.fromkeys(volume.claim for volume in spec.volumes or ())
-    claims = {claim: f"claim-{number}" for number, claim in enumerate(wanted)}
+    others = dict.fromkeys(volume.claim for volume in spec.volumes or () if volume.claim not in claims)
+    claims |= {claim: f"claim-{number}" for number, claim in enumerate(others)}
     found.extend(_claim(name, claim) for claim, name in claims.items())
     for volume in spec.volumes or ():
         mount: dict[str, Any] = {"name": claims[volume.claim], "mountPath": volume.mount_path}
