@@ -18,6 +18,9 @@ from enum import IntEnum
 
 from trainingrun_operator.observed import Key
 
+MOST_STALE = 64
+"""Outdated candidates that are kept whatever the number of keys."""
+
 
 class Priority(IntEnum):
     """Lower comes first."""
@@ -52,7 +55,7 @@ class WorkQueue:
         self._backoff = backoff or Backoff()
         self._entries: dict[Key, _Entry] = {}
         # Heaps of candidates. An entry that was changed or taken leaves its old candidate behind, to be
-        # skipped.
+        # skipped, or to be swept out where they are many: a wish may lie a week ahead and be renewed often.
         self._delayed: list[tuple[float, int, Key, _Entry]] = []
         self._ready: list[tuple[Priority, int, Key, _Entry]] = []
         self._order = itertools.count()
@@ -126,7 +129,14 @@ class WorkQueue:
             heapq.heappush(self._ready, (entry.priority, next(self._order), key, entry))
         else:
             heapq.heappush(self._delayed, (entry.due, next(self._order), key, entry))
+            if len(self._delayed) > MOST_STALE + 2 * len(self._entries):
+                self._sweep()
         self._changed.set()
+
+    def _sweep(self) -> None:
+        """Drops the candidates that nobody wants any more."""
+        self._delayed = [found for found in self._delayed if self._entries.get(found[2]) is found[3]]
+        heapq.heapify(self._delayed)
 
     def _release(self, key: Key, again_after: float | None) -> None:
         del self._working[key]

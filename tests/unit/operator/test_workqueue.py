@@ -186,3 +186,19 @@ def test_no_key_is_lost_between_many_workers() -> None:
 
     seen = asyncio.run(scenario())
     assert sorted(seen) == sorted(("ns", str(number)) for number in range(200))
+
+
+def test_wishes_that_lie_far_ahead_take_no_more_room_when_they_are_renewed(
+    queue: WorkQueue, clock: Clock
+) -> None:
+    """A finished run waits a week for its deletion, and every resync looks at it."""
+    week = 7 * 86400
+    for _ in range(1000):
+        for key in (A, B):
+            queue.add(key)
+            assert queue.take() == key
+            queue.done(key, again_after=week)
+        clock.now += 300
+    assert len(queue._delayed) < 100
+    clock.now += week
+    assert drain(queue) == [A, B]
