@@ -6,10 +6,22 @@ OperatorError
 │   ├── AlreadyExistsError  409 on create
 │   ├── ConflictError       409 on update: the decision rested on an outdated object
 │   ├── InvalidError        400, 422: the same request can never succeed
-│   └── RefusedError        other 4xx: quota, admission, permissions; may succeed later
+│   └── RefusedError        other 4xx, and policies: quota, admission, permissions; may succeed later
 ├── UnavailableError        429, 5xx, no connection, timeout, after all retries
 ├── NoCredentialsError      neither a service account nor a kubeconfig
 └── NameTakenError          a child's name belongs to somebody else
+"""
+
+import re
+
+DENIED = re.compile(
+    r"^admission webhook .* denied the request|[Pp]olicy '.*' with binding '.*' denied request", re.DOTALL
+)
+"""The words of a policy, which may change its mind: a webhook that names no status of its own refuses with
+400, a ValidatingAdmissionPolicy with 422.
+
+Source: k8s.io/apiserver, pkg/admission/plugin/webhook/errors/statuserror.go and
+pkg/admission/plugin/policy/validating/dispatcher.go.
 """
 
 
@@ -78,6 +90,6 @@ def from_status(status: int, reason: str, message: str) -> ApiError | Unavailabl
             if reason == "AlreadyExists"
             else ConflictError(status, message)
         )
-    if status in (400, 422):
+    if status in (400, 422) and not DENIED.search(message):
         return InvalidError(status, message)
     return RefusedError(status, message)

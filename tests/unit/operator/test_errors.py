@@ -25,3 +25,16 @@ def test_every_answer_has_a_class(status: int, reason: str, kind: type[Exception
     error = errors.from_status(status, reason, "words of the server")
     assert type(error) is kind
     assert "words of the server" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, 'admission webhook "validate.kyverno.svc-fail" denied the request: no GPUs on weekends'),
+        (422, 'jobs.batch "chest-2" is forbidden: ValidatingAdmissionPolicy \'p\' with binding \'b\' denied '
+              "request: too many GPUs"),
+        (403, 'admission webhook "x" denied the request: exempt'),
+    ],
+)  # fmt: skip
+def test_what_a_policy_denies_today_it_may_allow_tomorrow(status: int, message: str) -> None:
+    assert type(errors.from_status(status, "", message)) is errors.RefusedError
