@@ -1,6 +1,7 @@
 """A Job that waits for its queue, is admitted, and loses its quota again."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -122,6 +123,27 @@ class TestQueued:
         assert (status.phase, status.reason) == (Phase.PENDING, Reason.QUEUED)
         assert status.message == "somebody suspended the Job; the run goes on when it is resumed"
 
+    def test_a_job_without_a_queue_that_never_ran_is_waited_for_and_not_given_up(self) -> None:
+        """As where Kueue is told to hold back Jobs that name no queue: another one would fare alike."""
+        told = Workload("the Job names no LocalQueue", None)
+        status = status_of(decided(suspended(), spec=COMMAND, status=started(), workload=told))
+        assert status.stopping is None
+        assert (status.phase, status.reason) == (Phase.PENDING, Reason.QUEUED)
+        assert status.message == (
+            "somebody suspended the Job; the run goes on when it is resumed: the Job names no LocalQueue"
+        )
+
+    def test_its_time_to_start_counts_from_when_it_was_let_go(self) -> None:
+        spec = {**COMMAND, "deadlines": {"startupSeconds": 30}}
+        held = status_of(decided(suspended(), spec=spec, status=started(spec=spec)))
+        plan = decide(situation(raw_job(), spec=spec, status=held, verified=Verify.COMPLAINT))
+        let_go = status_of(plan)
+        assert (let_go.stopping, quota(let_go)) == (None, ("True", "NoQueue"))
+        then = situation(raw_job(), spec=spec, status=let_go, verified=Verify.COMPLAINT)
+        assert status_of(decide(then)).stopping is None
+        late = replace(then, now=NOW + timedelta(seconds=30))
+        assert status_of(decide(late)).stopping is not None
+
 
 class TestAdmitted:
     @pytest.mark.parametrize("children", [[raw_job()], [raw_job(), raw_pod()]])
@@ -184,6 +206,12 @@ class TestEvicted:
         status = status_of(decided(suspended(), status=admitted_status()))
         assert status.stopping is not None
         assert status.stopping.reason == Reason.PREEMPTED
+
+    def test_nor_do_they_where_there_is_no_queue(self) -> None:
+        running = status_of(decide(situation(raw_job(), raw_pod(), status=started())))
+        status = status_of(decided(suspended(), spec=COMMAND, status=running))
+        assert status.stopping is not None
+        assert status.stopping.reason == Reason.EVICTED
 
     def test_a_job_that_failed_of_its_eviction_was_evicted(self) -> None:
         status = status_of(decided(suspended("Failed"), status=admitted_status()))

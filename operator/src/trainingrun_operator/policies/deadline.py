@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from trainingrun_api.reasons import Phase, Reason
 from trainingrun_api.status import LastFailure
 from trainingrun_operator.conditions import PROBLEMS
+from trainingrun_operator.observed import Job
 from trainingrun_operator.plan import Plan, Situation
 from trainingrun_operator.policies.advice import advice
+from trainingrun_operator.policies.quota import held_until
 from trainingrun_operator.policies.record import ran_from
 from trainingrun_operator.policies.stop import stop
 from trainingrun_operator.policies.waiting import why_waiting
@@ -40,8 +42,14 @@ def startup_due(situation: Situation) -> datetime | None:
     if situation.started_at or situation.status.phase == Phase.RUNNING:
         return None
     # In a queue, the Job's start is its admission; until the Job controller has seen that, none is known.
-    began = job.started_at or (job.created if situation.spec.queue is None else None)
+    began = job.started_at or (_free_since(situation, job) if situation.spec.queue is None else None)
     return began + timedelta(seconds=situation.spec.deadlines.startup_seconds) if began else None
+
+
+def _free_since(situation: Situation, job: Job) -> datetime | None:
+    """Since when a Job without a queue may start: its creation, unless somebody held it back after that."""
+    since = held_until(situation)
+    return max(job.created, since) if since else None
 
 
 def active_due(situation: Situation) -> datetime | None:
