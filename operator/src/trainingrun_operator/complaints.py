@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from trainingrun_operator.cluster import RESOURCES, Cluster
-from trainingrun_operator.errors import ApiError
+from trainingrun_operator.errors import ApiError, UnavailableError
 from trainingrun_operator.observed import Trouble, complaint_from
 from trainingrun_operator.plan import Situation
 from trainingrun_operator.policies.waiting import stuck
@@ -47,7 +47,7 @@ class Complaints:
             found = self._cluster.find(
                 RESOURCES["Event"], run.namespace, fields=f"regarding.uid={subject.uid}"
             )
-        except ApiError as error:
+        except (ApiError, UnavailableError) as error:
             log.debug("events cannot be read: %s", error)
             found = []
         self._answers[run.uid] = _Answer(subject.uid, situation.now, complaint_from(found))

@@ -23,7 +23,7 @@ from tests.unit.operator.memory_cluster import MemoryCluster
 from trainingrun_api.reasons import ConditionType, Reason
 from trainingrun_operator.complaints import MEMORY_SECONDS, Complaints
 from trainingrun_operator.decide import decide
-from trainingrun_operator.errors import RefusedError
+from trainingrun_operator.errors import RefusedError, UnavailableError
 from trainingrun_operator.observed import Trouble, complaint_from
 from trainingrun_operator.plan import Verify
 from trainingrun_operator.policies.waiting import QUIET_SECONDS, stuck
@@ -141,11 +141,16 @@ class TestAsking:
         assert complaints.ask(situation(raw_job(), raw_pod(0), waiting_pod(1), spec=PAIR)) is None
         assert len(cluster.reads) == 2
 
-    def test_without_permission_nothing_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        "error", [RefusedError(403, "forbidden"), UnavailableError("no etcd for events")]
+    )
+    def test_without_an_answer_nothing_is_known(
+        self, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
         cluster, complaints = self._complaints()
 
         def refuse(*_: object, **__: object) -> None:
-            raise RefusedError(403, "forbidden")
+            raise error
 
         monkeypatch.setattr(cluster, "find", refuse)
         assert complaints.ask(situation(raw_job(), spec=PAIR)) is None

@@ -17,12 +17,12 @@ from tests.unit.operator.builders import (
 )
 from tests.unit.operator.memory_cluster import MemoryCluster, cluster_with_run
 from trainingrun_operator.cluster import WORKLOADS, Resource
-from trainingrun_operator.errors import NotFoundError, RefusedError
+from trainingrun_operator.errors import NotFoundError, RefusedError, UnavailableError
 from trainingrun_operator.heartbeats import Pulse
 from trainingrun_operator.kueue import JOB_UID_LABEL, Workload, workload_from
 from trainingrun_operator.observed import Trouble
 from trainingrun_operator.reconciler import Reconciler
-from trainingrun_operator.workloads import LONGEST_MEMORY
+from trainingrun_operator.workloads import LONGEST_MEMORY, SILENCE_SECONDS
 
 SPEC = {**COMMAND, "queue": "team-a"}
 
@@ -123,6 +123,17 @@ class TestAsking:
         kueue, operator, _ = self._queued(refusal)
         status = operator.reconcile(kueue.view()).status
         assert status.message == "waits for quota in LocalQueue team-a"
+
+    def test_while_its_server_cannot_answer_nobody_is_asked_and_the_run_goes_its_way(self) -> None:
+        kueue, operator, clock = self._queued(UnavailableError("HTTP 500: conversion webhook failed"))
+        for second in (0.0, LONGEST_MEMORY, SILENCE_SECONDS - 1, SILENCE_SECONDS):
+            clock[0] = second
+            status = operator.reconcile(kueue.view()).status
+            assert status.message == "waits for quota in LocalQueue team-a"
+        assert len(kueue.reads) == 2
+        kueue.refusal = None
+        clock[0] = 2 * SILENCE_SECONDS
+        assert operator.reconcile(kueue.view()).status.message.endswith(": no cpu left")
 
     def test_the_operator_never_writes_to_the_job(self) -> None:
         kueue, operator, _ = self._queued()
