@@ -77,7 +77,7 @@ def test_every_class_has_a_word_and_so_scores_of_its_own(
     classes: tuple[str, ...], expected: list[str]
 ) -> None:
     assert words(classes) == expected
-    names = scores(torch.ones(len(classes), 5), classes)
+    names = scores(torch.ones(3, len(classes)), classes)
     assert {name for name in names if "_class_" in name} == {
         f"{name}_class_{word}" for name in ("precision", "recall", "f1") for word in expected
     }
@@ -102,6 +102,10 @@ def test_the_names_that_leave_are_bounded_and_start_with_the_monitored_one() -> 
         (0.5, 0.5, "val_loss", False),
         (0.6, 0.5, "val_recall", True),
         (0.5, 0.5, "val_recall", False),
+        (0.1, float("nan"), "val_recall", True),
+        (0.9, float("nan"), "val_loss", True),
+        (float("nan"), 0.1, "val_recall", False),
+        (float("nan"), float("nan"), "val_recall", False),
     ],
 )
 def test_better_is_strict_and_depends_on_the_metric(

@@ -116,6 +116,18 @@ def test_focal_of_one_logit_is_that_of_torchvision(gamma: float, shape: tuple[in
     check(focal(logits, masks), list(values.flatten(1).mean(dim=1)))
 
 
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_focal_has_a_slope_where_the_network_is_sure(gamma: float, classes: int) -> None:
+    focal = loss("focal", [1.0] * classes, focalGamma=gamma)
+    logits = torch.full((1, focal.outputs, 2, 2), -200.0)
+    logits[:, 0] = 200.0
+    logits.requires_grad_()
+    for label in range(classes):
+        (slope,) = torch.autograd.grad(focal(logits, torch.full((1, 2, 2), label)).sum(), logits)
+        assert slope.isfinite().all()
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_focal_of_many_classes_is_that_of_monai(shape: tuple[int, ...]) -> None:
     logits, masks = drawn(3, 3, shape)

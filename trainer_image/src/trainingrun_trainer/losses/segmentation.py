@@ -16,7 +16,8 @@ from trainingrun_trainer.errors import BadConfig
 from trainingrun_trainer.losses import choose, outputs
 
 LEAST = 1e-7
-"""Least denominator of dice and iou, for smooth = 0."""
+"""Least denominator of dice and iou, for smooth = 0, and least 1 - p of focal, whose power has no slope at 0
+where gamma is below 1."""
 
 
 class SegmentationLoss(nn.Module):
@@ -77,7 +78,7 @@ class SegmentationLoss(nn.Module):
         Source: Lin et al., Focal Loss for Dense Object Detection, arXiv:1708.02002, equation 5.
         """
         entropies = self._entropies(logits, masks, weighted=False)
-        losses = entropies * (1 - (-entropies).exp()) ** self._config.focal_gamma
+        losses = entropies * (1 - (-entropies).exp()).clamp(min=LEAST) ** self._config.focal_gamma
         if self.outputs == 1:
             alpha = self._config.focal_alpha
             losses = losses * torch.where(masks == 1, alpha, 1 - alpha)
@@ -136,12 +137,12 @@ class SegmentationLoss(nn.Module):
         counts = (masks != IGNORED).unsqueeze(1)
         if self.outputs == 1:
             found = logits.sigmoid()
-            right = (masks == 1).unsqueeze(1).to(found.dtype)
+            right = (masks == 1).unsqueeze(1)
         else:
             found = logits.softmax(dim=1)
-            right = functional.one_hot(masks.where(masks != IGNORED, 0), self.outputs)
-            right = right.movedim(-1, 1).to(found.dtype)
-        found, right = found * counts, right * counts
+            # of a byte each: one_hot would take 8, which for whole volumes are gigabytes
+            right = masks.unsqueeze(1) == torch.arange(self.outputs, device=masks.device).view(1, -1, 1)
+        found = found * counts
         return (found * right).sum(dim=2), found.sum(dim=2), right.sum(dim=2)
 
     def _distance(self, part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """What is measured: one file a task, and here what is the same for all of them."""
 
+import math
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
@@ -40,9 +41,11 @@ def mode(monitor: str) -> Literal["min", "max"]:
 
 
 def is_better(value: float, best: float | None, monitor: str) -> bool:
-    """Whether a value beats the best so far."""
+    """Whether a value beats the best so far. Any number beats NaN, which a custom metric may give."""
     if best is None:
         return True
+    if math.isnan(best):
+        return not math.isnan(value)
     return value < best if mode(monitor) == "min" else value > best
 
 

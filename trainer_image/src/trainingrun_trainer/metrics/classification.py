@@ -6,12 +6,35 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torchmetrics import MeanMetric, Metric, MetricCollection
-from torchmetrics.classification import BinaryAUROC, MulticlassAUROC, MulticlassStatScores
+from torchmetrics.classification import BinaryAUROC, MulticlassAUROC
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchmetrics.utilities.data import dim_zero_cat
 
 HEADLINE = ("loss", "accuracy", "precision", "recall", "f1", "auroc")
 PER_CLASS = ("precision", "recall", "f1")
+
+
+class ClassCounts(Metric):
+    """How many samples are of each class, were found to be, and were rightly found to be.
+
+    MulticlassStatScores of torchmetrics counts by torch.bincount, which waits for the GPU in each step.
+    """
+
+    counts: torch.Tensor
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.add_state("counts", torch.zeros((3, classes), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, found: torch.Tensor, labels: torch.Tensor) -> None:
+        """Count a batch: the class that was found, (batch,), and the right one, (batch,)."""
+        ones = torch.ones_like(labels)
+        values = torch.stack([(found == labels).to(ones.dtype), ones, ones])
+        self.counts.scatter_add_(1, torch.stack([labels, found, labels]), values)
+
+    def compute(self) -> torch.Tensor:
+        """Right, found and true samples of each class, (3, classes)."""
+        return self.counts
 
 
 class ClassificationMetrics(MetricCollection):
@@ -23,7 +46,7 @@ class ClassificationMetrics(MetricCollection):
     def __init__(self, classes: Sequence[str], *, auroc: bool = True) -> None:
         metrics: dict[str, Metric | MetricCollection] = {
             "loss": MeanMetric(nan_strategy="disable"),
-            "counts": MulticlassStatScores(len(classes), average="none", validate_args=False),
+            "counts": ClassCounts(len(classes)),
         }
         if auroc:
             metrics["auroc"] = (
@@ -63,7 +86,7 @@ class ClassificationMetrics(MetricCollection):
                 # a class without images, which is left out of the mean
                 warnings.filterwarnings("ignore", message="No (positive|negative) samples in targets")
                 auroc = self["auroc"].compute().cpu()
-            result["auroc"] = float((auroc[counts[:, 4] > 0] if auroc.ndim else auroc).mean())
+            result["auroc"] = float((auroc[counts[2] > 0] if auroc.ndim else auroc).mean())
         return result
 
     def evidence(self) -> dict[str, torch.Tensor]:
@@ -80,19 +103,19 @@ class ClassificationMetrics(MetricCollection):
 
 
 def scores(counts: torch.Tensor, classes: Sequence[str]) -> dict[str, float]:
-    """Scores from true positives, false positives, true negatives, false negatives and support, (classes, 5).
+    """Scores from the samples of each class that are right, found and true, (3, classes).
 
     accuracy is the share of right answers. precision, recall and f1 are those of the positive (second) class
     where there are two classes, else the mean over all classes that occur. A ratio of 0 to 0 counts as 0.
     """
-    true_positive, false_positive, _, false_negative, support = counts.double().unbind(dim=1)
+    right, found, true = counts.double()
     ratios = {
-        "precision": _ratio(true_positive, true_positive + false_positive),
-        "recall": _ratio(true_positive, true_positive + false_negative),
-        "f1": _ratio(2 * true_positive, 2 * true_positive + false_positive + false_negative),
+        "precision": _ratio(right, found),
+        "recall": _ratio(right, true),
+        "f1": _ratio(2 * right, found + true),
     }
-    occurs = (support + false_positive) > 0
-    result = {"accuracy": float(true_positive.sum() / support.sum())}
+    occurs = (found + true) > 0
+    result = {"accuracy": float(right.sum() / true.sum())}
     for name, values in ratios.items():
         result[name] = float(values[1] if len(classes) == 2 else values[occurs].mean())
     for name in PER_CLASS:
