@@ -212,3 +212,12 @@ def test_losses_are_means_over_images_and_go_on_from_what_was_counted() -> None:
     assert other.scores() == metrics.scores()
     other.reset()
     assert other.counted() == {}
+
+
+def test_losses_of_a_checkpoint_go_on_where_the_network_is() -> None:
+    saved = LossMetrics()
+    saved.add({"loss_mask": torch.tensor(1.0)}, 3)
+    metrics = LossMetrics()
+    metrics.count_from(saved.counted())
+    metrics.add({"loss_mask": torch.tensor(1.0, device="meta")}, 3)
+    assert {value.device.type for value in metrics.counted().values()} == {"meta"}

@@ -42,7 +42,8 @@ class LossMetrics:
         total = torch.stack([part.detach().double() for part in parts.values()]).sum()
         for name, part in {"loss": total, **{_name(name): part for name, part in parts.items()}}.items():
             added = torch.stack([part.detach().double() * images, torch.full_like(total, images)])
-            self._sums[name] = self._sums[name] + added if name in self._sums else added
+            # sums of a checkpoint come on the CPU
+            self._sums[name] = self._sums[name].to(added.device) + added if name in self._sums else added
 
     def counted(self) -> dict[str, torch.Tensor]:
         """For each loss its sum over images, and their number, (2,)."""
