@@ -88,6 +88,8 @@ def test_every_form_of_the_file_is_understood(tmp_path: Path, text: str) -> None
         ("{", "neither JSON nor YAML"),
         ("[]", "holds no object"),
         ('{"kind": "TrainingRun", "spec": {"command": ["true"]}}', "holds no object"),
+        ('{"kind": "TrainingRun", "spec": null}', "holds no object"),
+        ('{"kind": "TrainingRun", "spec": []}', "holds no object"),
         ("{}", "task: is required"),
     ],
 )

@@ -33,7 +33,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> TrainingConfig:
             f"the config {path} is neither JSON nor YAML: {error}", "Correct its syntax."
         ) from error
     if isinstance(content, dict) and content.get("kind") == KIND:
-        content = content.get("spec", {}).get("training")
+        spec = content.get("spec")
+        content = spec.get("training") if isinstance(spec, dict) else None
     if not isinstance(content, dict):
         raise BadConfig(f"the config {path} holds no object", "Start from one of the examples.")
     return parse(override(content, overrides))
