@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.models import mobilenet_v3_large
 
 from trainingrun_trainer import config, predict
 from trainingrun_trainer.checkpointing import dumps
@@ -195,3 +196,25 @@ def test_objects_are_in_pixels_of_the_file(tmp_path: Path) -> None:
         assert 0 <= top <= top + height <= 96.01
         assert found["segmentation"]["size"] == [96, 128]
     assert max(left + width for left, _, width, _ in (found["bbox"] for found in entry["objects"])) > 64
+
+
+def test_a_detector_that_began_with_weights_of_others_is_read_back(tmp_path: Path) -> None:
+    torch.save(mobilenet_v3_large(weights=None).state_dict(), tmp_path / "encoder.pt")
+    content = {
+        "task": "object-detection",
+        "data": {"format": "coco", "path": "/data", "imageSize": 64},
+        "model": {
+            "architecture": "fasterrcnn_mobilenet_v3_large_320_fpn",
+            "encoderWeights": str(tmp_path / "encoder.pt"),
+            "parameters": {"box_score_thresh": 0.0, "box_detections_per_img": 5},
+        },
+    }
+    module = finished_run(tmp_path / "run", content, ("car",))
+    data = pictures(tmp_path / "data", ("a.png",), (64, 48))
+    predict.predict(tmp_path / "run", data, tmp_path / "out")
+    (entry,) = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    pixels = torch.from_numpy(np.asarray(Image.open(data / "a.png")).copy()).movedim(-1, 0)
+    (expected,) = module([pixels])
+    assert [found["score"] for found in entry["objects"]] == pytest.approx(
+        expected["scores"].tolist(), abs=1e-5
+    )

@@ -20,6 +20,7 @@ from trainingrun_trainer.data import archive
 from trainingrun_trainer.data.images import read_all
 from trainingrun_trainer.errors import BadConfig, BadData, TrainerError, exit_code
 from trainingrun_trainer.logs import LOGGER
+from trainingrun_trainer.models import weights
 from trainingrun_trainer.predicting import Learned, Predictor
 from trainingrun_trainer.tasks import task
 from trainingrun_trainer.tasks.module import TaskModule
@@ -103,9 +104,11 @@ def _module(trained: TrainingConfig, learned: Learned, run_dir: Path) -> tuple[T
     )
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     module = task(trained.task).module(plain, learned)
-    module.load_state_dict(checkpointing.load(run_dir / "checkpoints" / BEST_WEIGHTS))
+    # not load_state_dict: detectors count no batches where training began with weights of others
+    best = run_dir / "checkpoints" / BEST_WEIGHTS
+    weights.fill(module, checkpointing.load(best), str(best))
     module.to(device).eval()
-    mixed = accelerator == "gpu" and torch.cuda.is_bf16_supported()
+    mixed = accelerator == "gpu" and torch.cuda.is_bf16_supported(including_emulation=False)
     precision = choose_precision(trained.precision, accelerator, bf16=mixed) if mixed else "32-true"
     return module, torch.autocast(
         device.type,
