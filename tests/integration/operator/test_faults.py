@@ -4,12 +4,14 @@ Each case plays the same run once more and compares end state and objects create
 the undisturbed run.
 """
 
+import itertools
 import json
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from queue import SimpleQueue
 
 import pytest
@@ -43,60 +45,120 @@ STORIES = {
 }
 
 
+@dataclass(frozen=True)
+class Act:
+    """Cases of one story that are judged together."""
+
+    story: str
+    cases: Callable[[str, int], Mapping[str, Disturbance]]
+    """Given the story and the number of writes that it takes when nothing disturbs it."""
+    operators: int = 1
+
+
+def acts(cases: Callable[[str, int], Mapping[str, Disturbance]], operators: int = 1) -> list[Act]:
+    """The same with every story."""
+    return [Act(story, cases, operators) for story in STORIES]
+
+
+class Theatre:
+    """Plays cases, each on a stage of its own, and begins before they are asked for.
+
+    Many of them mostly wait: played beside others, they take no time of their own.
+    """
+
+    def __init__(self, stages: Iterable[Stage], lanes: ThreadPoolExecutor) -> None:
+        """As many lanes as stages."""
+        self._lanes = lanes
+        self._free: SimpleQueue[Stage] = SimpleQueue()
+        for stage in stages:
+            self._free.put(stage)
+        self._numbers = itertools.count(1)
+        self._references: dict[str, Future[Played]] = {}
+        self._ahead: dict[Act, dict[str, Future[Played]]] = {}
+
+    def begin(self, acts: Sequence[Act]) -> None:
+        """Has them played in this order; the stories without any disturbance first."""
+        for act in acts:
+            self._reference(act.story)
+        for act in acts:
+            self._ahead[act] = self._start(act)
+
+    def reference(self, story: str) -> Played:
+        """The story without any disturbance, played once."""
+        return self._reference(story).result()
+
+    def play(self, act: Act) -> dict[str, Played]:
+        """Each case by its name; anew where the act was asked for before.
+
+        Raises an ExceptionGroup of all failures.
+        """
+        playing = self._ahead.pop(act, None) or self._start(act)
+        errors = [error for future in playing.values() if isinstance(error := future.exception(), Exception)]
+        if errors:
+            raise ExceptionGroup(f"{len(errors)} of {len(playing)} cases", errors)
+        return {name: future.result() for name, future in playing.items()}
+
+    def _reference(self, story: str) -> Future[Played]:
+        if story not in self._references:
+            self._references[story] = self._submit(f"{story}-undisturbed", story, undisturbed, operators=1)
+        return self._references[story]
+
+    def _start(self, act: Act) -> dict[str, Future[Played]]:
+        writes = len(self.reference(act.story).writes)
+        return {
+            name: self._submit(name, act.story, disturbance, act.operators)
+            for name, disturbance in act.cases(act.story, writes).items()
+        }
+
+    def _submit(self, case: str, story: str, disturb: Disturbance, operators: int) -> Future[Played]:
+        run = f"{case}-{next(self._numbers)}"  # a second try may find the stage of the first one
+
+        def play() -> Played:
+            stage = self._free.get()
+            try:
+                return stage.play(run, STORIES[story], disturb, operators)
+            finally:
+                self._free.put(stage)
+
+        return self._lanes.submit(play)
+
+
 @pytest.fixture(scope="module")
-def stages(definition: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Stage]]:
-    """As many as there are lanes."""
+def theatre(
+    request: pytest.FixtureRequest, definition: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Theatre]:
+    """Where all acts that the chosen tests judge are being played."""
     namespaces = [f"faults-{uuid.uuid4().hex[:6]}" for _ in range(LANES)]
+    lanes = ThreadPoolExecutor(LANES)
     with FaultProxy(definition.kubeconfig) as door:
         for namespace in namespaces:
             definition.kubectl("create", "namespace", namespace)
-        yield [
+        stages = [
             Stage(Api(door.url, namespace), definition.kubeconfig, tmp_path_factory.mktemp(namespace))
             for namespace in namespaces
         ]
+        theatre = Theatre(stages, lanes)
+        chosen = [
+            act
+            for item in request.session.items
+            if isinstance(item, pytest.Function) and item.module is request.module
+            if isinstance(act := item.callspec.params["act"], Act)
+        ]
+        theatre.begin(chosen[::-1])  # the last ones mostly wait
+        yield theatre
+        lanes.shutdown(cancel_futures=True)
     definition.kubectl("delete", "namespace", *namespaces, "--wait=false")
 
 
-def play_all(
-    stages: list[Stage], story: Story, cases: Mapping[str, Disturbance], operators: int = 1
-) -> dict[str, Played]:
-    """Plays each case; the name of a case is the name of its run.
-
-    Raises an ExceptionGroup of all failures.
-    """
-    free: SimpleQueue[Stage] = SimpleQueue()
-    for stage in stages:
-        free.put(stage)
-
-    def play(name: str) -> Played:
-        stage = free.get()
-        try:
-            return stage.play(name, story, cases[name], operators)
-        finally:
-            free.put(stage)
-
-    with ThreadPoolExecutor(len(stages)) as lanes:
-        playing = {name: lanes.submit(play, name) for name in cases}
-    errors = [error for future in playing.values() if isinstance(error := future.exception(), Exception)]
-    if errors:
-        raise ExceptionGroup(f"{len(errors)} of {len(cases)} cases", errors)
-    return {name: future.result() for name, future in playing.items()}
-
-
-@pytest.fixture(scope="module")
-def reference(stages: list[Stage]) -> Callable[[str], Played]:
-    """A story without any disturbance, played once."""
-    known: dict[str, Played] = {}
-
-    def play(story: str) -> Played:
-        if story not in known:
-            known[story] = played = stages[0].play(f"{story}-undisturbed", STORIES[story])
-            status = played.ending.status
-            assert (status["phase"], status["attempt"]) == ("Completed", len(STORIES[story].deeds))
-            print(json.dumps(status, indent=1), played.ending.deleted)
-        return known[story]
-
-    return play
+def assert_as_undisturbed(theatre: Theatre, act: Act) -> dict[str, Played]:
+    """Every case ends as the story does without any disturbance; returns the cases."""
+    expected, played = theatre.reference(act.story), theatre.play(act)
+    status = expected.ending.status
+    assert (status["phase"], status["attempt"]) == ("Completed", len(STORIES[act.story].deeds))
+    print(json.dumps(status, indent=1), expected.ending.deleted)
+    for name, case in played.items():
+        assert case.ending == expected.ending, name
+    return played
 
 
 def two_deaths(write: int) -> Disturbance:
@@ -120,20 +182,18 @@ def two_deaths(write: int) -> Disturbance:
     return disturb
 
 
-@pytest.mark.parametrize("story", STORIES)
-def test_the_operator_may_die_at_every_write(
-    stages: list[Stage], reference: Callable[[str], Played], story: str
-) -> None:
-    expected = reference(story)
-    for done in expected.writes:
+def deaths(story: str, writes: int) -> dict[str, Disturbance]:
+    return {f"{story}-death-{write}": two_deaths(write) for write in range(1, writes + 1)}
+
+
+@pytest.mark.parametrize("act", acts(deaths), ids=STORIES)
+def test_the_operator_may_die_at_every_write(theatre: Theatre, act: Act) -> None:
+    writes = theatre.reference(act.story).writes
+    for done in writes:
         print(done.call.write, done.call.method, done.call.resource, done.call.name)
-    writes = len(expected.writes)
-    cases = {f"{story}-death-{write}": two_deaths(write) for write in range(1, writes + 1)}
-    played = play_all(stages, STORIES[story], cases)
-    for name, case in played.items():
-        assert case.ending == expected.ending, name
+    played = assert_as_undisturbed(theatre, act)
     # The last event is not told again; and now and then a deletion is asked for once less.
-    assert sum(case.starts - 1 for case in played.values()) >= 2 * writes - 4
+    assert sum(case.starts - 1 for case in played.values()) >= 2 * len(writes) - 4
 
 
 def bad_weather(seed: int) -> Disturbance:
@@ -163,13 +223,13 @@ def bad_weather(seed: int) -> Disturbance:
     return disturb
 
 
-@pytest.mark.parametrize("story", STORIES)
-def test_bad_weather_changes_nothing(
-    stages: list[Stage], reference: Callable[[str], Played], story: str
-) -> None:
-    cases = {f"{story}-weather-{seed}": bad_weather(seed) for seed in range(LANES)}
-    for name, played in play_all(stages, STORIES[story], cases).items():
-        assert played.ending == reference(story).ending, name
+def weathers(story: str, writes: int) -> dict[str, Disturbance]:
+    return {f"{story}-weather-{seed}": bad_weather(seed) for seed in range(LANES)}
+
+
+@pytest.mark.parametrize("act", acts(weathers), ids=STORIES)
+def test_bad_weather_changes_nothing(theatre: Theatre, act: Act) -> None:
+    assert_as_undisturbed(theatre, act)
 
 
 def deaf_to(resource: str, news: Callable[[Object], bool]) -> Disturbance:
@@ -202,23 +262,23 @@ LOST_NEWS = {
 """Story, what never comes, and whether it takes another operator to find out: the probe tells Kubernetes."""
 
 
-@pytest.mark.parametrize("story", STORIES)
-def test_news_that_never_comes_is_made_up_for(
-    stages: list[Stage], reference: Callable[[str], Played], story: str
-) -> None:
-    cases = {name: disturb for name, (of, disturb, _) in LOST_NEWS.items() if of == story}
-    for name, played in play_all(stages, STORIES[story], cases).items():
-        assert played.ending == reference(story).ending, name
+def lost_news(story: str, writes: int) -> dict[str, Disturbance]:
+    return {name: disturb for name, (of, disturb, _) in LOST_NEWS.items() if of == story}
+
+
+@pytest.mark.parametrize("act", acts(lost_news), ids=STORIES)
+def test_news_that_never_comes_is_made_up_for(theatre: Theatre, act: Act) -> None:
+    for name, played in assert_as_undisturbed(theatre, act).items():
         assert played.starts == LOST_NEWS[name][2], name
 
 
-@pytest.mark.parametrize("story", STORIES)
-def test_two_operators_do_the_work_of_one(
-    stages: list[Stage], reference: Callable[[str], Played], story: str
-) -> None:
-    cases = {f"{story}-twins-{number}": undisturbed for number in range(LANES)}
-    for name, played in play_all(stages, STORIES[story], cases, operators=2).items():
-        assert played.ending == reference(story).ending, name
+def twins(story: str, writes: int) -> dict[str, Disturbance]:
+    return {f"{story}-twins-{number}": undisturbed for number in range(LANES)}
+
+
+@pytest.mark.parametrize("act", acts(twins, operators=2), ids=STORIES)
+def test_two_operators_do_the_work_of_one(theatre: Theatre, act: Act) -> None:
+    assert_as_undisturbed(theatre, act)
 
 
 def outage(seconds: float) -> Disturbance:
@@ -239,7 +299,11 @@ def outage(seconds: float) -> Disturbance:
     return disturb
 
 
-def test_an_outage_does_not_end_the_operator(stages: list[Stage], reference: Callable[[str], Played]) -> None:
-    played = play_all(stages, STORIES["failure"], {"outage": outage(seconds=15)})["outage"]
-    assert played.ending == reference("failure").ending
+def outages(story: str, writes: int) -> dict[str, Disturbance]:
+    return {f"{story}-outage": outage(seconds=15)}
+
+
+@pytest.mark.parametrize("act", [Act("failure", outages)], ids=["failure"])
+def test_an_outage_does_not_end_the_operator(theatre: Theatre, act: Act) -> None:
+    (played,) = assert_as_undisturbed(theatre, act).values()
     assert played.starts == 1
