@@ -122,6 +122,13 @@ def test_the_operator_never_runs_twice() -> None:
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
+def test_it_may_wait_for_the_api_server_for_an_hour_before_its_health_counts() -> None:
+    [container] = one("Deployment")["spec"]["template"]["spec"]["containers"]
+    patience = container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"]
+    assert patience >= 3600
+    assert container["startupProbe"]["httpGet"] == container["livenessProbe"]["httpGet"]
+
+
 def test_the_service_selects_the_operator_pod() -> None:
     labels = one("Deployment", "podLabels.team=ml")["spec"]["template"]["metadata"]["labels"]
     selector = one("Service")["spec"]["selector"]

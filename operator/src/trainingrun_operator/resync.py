@@ -51,7 +51,8 @@ class Resync:
         """When the last round ended, on the monotonic clock."""
 
     async def work(self) -> None:
-        """A round every few minutes, for ever."""
+        """A round every few minutes, for ever; the first one is due from now on."""
+        self.last = time.monotonic()
         while True:
             await asyncio.sleep(self._seconds)
             try:

@@ -1,11 +1,15 @@
 """The index is compared with the truth, and ghosts in it are not shown again."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.unit.operator.builders import NAME, UID, at, raw_job, raw_pod, run
+from tests.unit.operator.memory_cluster import MemoryCluster
 from trainingrun_operator.informer import Informer
 from trainingrun_operator.observed import job_from, pod_from
-from trainingrun_operator.resync import compare
+from trainingrun_operator.resync import Resync, compare
 
 
 @pytest.mark.parametrize(
@@ -56,3 +60,19 @@ def test_a_buried_ghost_is_not_shown_again() -> None:
     assert informer.view(key) is None
     assert informer.ghosts == {"old", UID}
     assert informer.run_keys() == [key]
+
+
+def test_the_time_before_the_first_round_could_begin_is_no_delay_of_it() -> None:
+    """The operator may have waited for the API server for long."""
+
+    async def begin() -> float:
+        with ThreadPoolExecutor(1) as pool:
+            resync = Resync(MemoryCluster(), Informer(), (), pool, 300, lambda _: None, lambda _: None)
+            resync.last -= 10_000
+            before = resync.last
+            work = asyncio.create_task(resync.work())
+            await asyncio.sleep(0)
+            work.cancel()
+            return resync.last - before
+
+    assert asyncio.run(begin()) >= 10_000
