@@ -6,7 +6,7 @@ OperatorError
 │   ├── AlreadyExistsError  409 on create
 │   ├── ConflictError       409 on update: the decision rested on an outdated object
 │   ├── InvalidError        400, 422: the same request can never succeed
-│   └── RefusedError        other 4xx, and policies: quota, admission, permissions; may succeed later
+│   └── RefusedError        other 4xx, admission: quota, policies, permissions; may succeed later
 ├── UnavailableError        429, 5xx, no connection, timeout, after all retries
 ├── NoCredentialsError      neither a service account nor a kubeconfig
 └── NameTakenError          a child's name belongs to somebody else
@@ -23,6 +23,10 @@ DENIED = re.compile(
 Source: k8s.io/apiserver, pkg/admission/plugin/webhook/errors/statuserror.go and
 pkg/admission/plugin/policy/validating/dispatcher.go.
 """
+
+NO_WEBHOOK = "failed calling webhook"
+"""The words of the API server, with 500, where an admission webhook that must be asked is away. Repeating the
+request at once would only hold a worker up."""
 
 
 class OperatorError(Exception):
@@ -80,6 +84,8 @@ def from_status(status: int, reason: str, message: str) -> ApiError | Unavailabl
 
     Source: https://kubernetes.io/docs/reference/using-api/api-concepts/ and metav1.StatusReason.
     """
+    if NO_WEBHOOK in message:
+        return RefusedError(status, message)
     if status == 0 or status == 429 or status >= 500:
         return UnavailableError(f"HTTP {status}: {message}" if status else message)
     if status == 404:

@@ -34,7 +34,9 @@ def test_every_answer_has_a_class(status: int, reason: str, kind: type[Exception
         (422, 'jobs.batch "chest-2" is forbidden: ValidatingAdmissionPolicy \'p\' with binding \'b\' denied '
               "request: too many GPUs"),
         (403, 'admission webhook "x" denied the request: exempt'),
+        (500, 'Internal error occurred: failed calling webhook "mjob.kb.io": failed to call webhook: Post '
+              '"https://kueue": connection refused'),
     ],
 )  # fmt: skip
-def test_what_a_policy_denies_today_it_may_allow_tomorrow(status: int, message: str) -> None:
+def test_what_admission_denies_now_it_may_allow_later(status: int, message: str) -> None:
     assert type(errors.from_status(status, "", message)) is errors.RefusedError
