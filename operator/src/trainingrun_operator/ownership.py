@@ -25,7 +25,7 @@ def contest(run: Run, existing: Raw) -> NameTakenError | None:
             passing=True,
         )
     return NameTakenError(
-        f"{kind} {meta['name']} exists and is not this run's: delete it and create the TrainingRun anew, or "
-        "give the TrainingRun another name",
+        f"{kind} {meta['name']} exists and is not this run's: delete it, then set the annotation "
+        f"{names.RETRY_ANNOTATION} of the TrainingRun to a new text, or create a run of another name",
         passing=False,
     )

@@ -8,8 +8,11 @@ from trainingrun_api.reasons import ConditionType, Reason
 from trainingrun_operator.conditions import Finding
 from trainingrun_operator.errors import InvalidError, NameTakenError, RefusedError
 from trainingrun_operator.plan import Plan, Standing, with_findings
+from trainingrun_operator.policies.advice import RETRY
 from trainingrun_operator.times import to_timestamp
 
+INVALID = f"Correct the spec in a new run, or mend what refuses it, {RETRY}"
+"""What to do where the API server will never take a child."""
 RETRY_SECONDS = 10.0
 """How long after a refusal creation is tried again: quotas and permissions change without an event."""
 PASSING_SECONDS = 2.0
@@ -24,7 +27,7 @@ def refused(standing: Standing, error: NameTakenError | InvalidError | RefusedEr
         case NameTakenError():
             return _failed(standing, Reason.NAME_CONFLICT, error.message)
         case InvalidError():
-            return _failed(standing, Reason.REJECTED, error.message)
+            return _failed(standing, Reason.REJECTED, f"{error.message.rstrip('.')}. {INVALID}")
         case RefusedError():
             return _pending(standing, "False", Reason.REJECTED, error.message, RETRY_SECONDS)
 
@@ -37,8 +40,8 @@ def unreadable(standing: Standing, error: ValidationError) -> Plan:
         for detail in error.errors(include_url=False)
     )
     message = (
-        f"this version of the operator cannot read the spec: {problems}. Upgrade the operator or correct the "
-        "spec, and create the TrainingRun anew"
+        f"this version of the operator cannot read the spec: {problems}. Upgrade the operator, {RETRY}; or "
+        "correct the spec in a new run"
     )
     if standing.status.attempt is None:
         return _failed(standing, Reason.REJECTED, message)
