@@ -32,9 +32,16 @@ def take_pulse(pool: Executor, pods: Sequence[Pod]) -> Pulse:
     ranks: dict[str, Future[tuple[Beat, ...]]] = {pod.name: pool.submit(_beats, pod) for pod in awake}
     asked: list[Future[Any]] = [*own.values(), *ranks.values()]
     wait(asked, PATIENCE_SECONDS)
-    told = [future.result() for future in own.values() if future.done()]
-    beats = {name: future.result() for name, future in ranks.items() if future.done()}
+    for late in asked:
+        # What still waits for a thread would be asked for nobody, and keep the runs after it waiting.
+        late.cancel()
+    told = [future.result() for future in own.values() if _answered(future)]
+    beats = {name: future.result() for name, future in ranks.items() if _answered(future)}
     return Pulse(next(iter(told), None), {name: found for name, found in beats.items() if found})
+
+
+def _answered(future: Future[Any]) -> bool:
+    return future.done() and not future.cancelled()
 
 
 def _heartbeat(pod: Pod) -> float | None:

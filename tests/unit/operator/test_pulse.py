@@ -99,3 +99,20 @@ def test_pods_that_do_not_run_are_not_asked(pool: ThreadPoolExecutor) -> None:
     ended = pod_from(dead_pod(0, podIP=address(0)))
     with serving(0, names.HEARTBEATS_PORT, RANK_0):
         assert pulse.take_pulse(pool, [ended]) == Pulse()
+
+
+def test_whom_nobody_waits_for_any_more_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pods that hang must not fill the threads that ask the other runs."""
+    hangs, asked = threading.Event(), []
+
+    def fetch(address: str, port: int) -> str:
+        asked.append((address, port))
+        hangs.wait()
+        raise scraper.NoProgressError("timed out")
+
+    monkeypatch.setattr(pulse, "fetch", fetch)
+    monkeypatch.setattr(pulse, "PATIENCE_SECONDS", 0.05)
+    with ThreadPoolExecutor(1) as one_thread:
+        assert pulse.take_pulse(one_thread, [pod(0), pod(1)]) == Pulse()
+        hangs.set()
+    assert asked == [(address(0), names.METRICS_PORT)]
