@@ -89,9 +89,12 @@ loaded: cluster-up images ## Give the images to the nodes of the test cluster
 	@$(PYTHON) -m tests.cluster.images load base trainer operator || test $$? = "$(ACCEPTED_STATUS)"
 
 ##@ Development
-.PHONY: crds format hooks clean help
+.PHONY: crds monitoring format hooks clean help
 crds: venv ## Generate the CustomResourceDefinition from the models
 	$(BIN)/trainingrun-crd
+
+monitoring: venv ## Generate the tables of docs/metrics.md from the metrics' definitions
+	$(BIN)/python -m trainingrun_monitoring
 
 format: venv ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix

@@ -3,67 +3,98 @@
 Rank 0 serves the whole run's on its metrics port. The main process of every pod serves the heartbeats of its
 ranks on a port of their own, and answers when they hang.
 
-Prometheus conventions: https://prometheus.io/docs/practices/naming/.
-An epoch, step, path or image is never a label.
 """
 
 from enum import StrEnum
 
-METRIC = "trainer_metric"
-"""Gauge {split, name}: last value of a metric; split is train, val or test."""
-BEST_METRIC = "trainer_best_metric"
-"""Gauge {split, name}: best value so far of the monitored metric."""
-BEST_EPOCH = "trainer_best_epoch"
-"""Gauge: epoch of the best value, counted from 1."""
-EPOCH = "trainer_epoch"
-"""Gauge: epochs finished."""
-EPOCHS_PLANNED = "trainer_epochs_planned"
-"""Gauge: epochs that training takes at most."""
-GLOBAL_STEP = "trainer_global_step"
-"""Gauge: optimizer steps taken."""
-STEPS_PLANNED = "trainer_steps_planned"
-"""Gauge: optimizer steps that training takes at most."""
-SECONDS_PER_EPOCH = "trainer_seconds_per_epoch"
-"""Gauge: mean wall seconds of an epoch, validation included; absent before the first one ends."""
-LEARNING_RATE = "trainer_learning_rate"
-"""Gauge: learning rate of the first parameter group."""
-SAMPLES_PER_SECOND = "trainer_samples_per_second"
-"""Gauge: images that all ranks together trained on each second in the last epoch."""
-DATA_WAIT_SECONDS = "trainer_data_wait_seconds"
-"""Counter (with the suffix _total): seconds that rank 0 waited for batches."""
-PHASE = "trainer_phase"
-"""Gauge {phase}: 1 for what the trainer is doing now, 0 for the rest."""
-HEARTBEAT = "trainer_heartbeat_timestamp_seconds"
-"""Gauge: Unix time at which rank 0 last moved: a step, a batch, an image, bytes written, another phase."""
-CHECKPOINT_SECONDS = "trainer_checkpoint_seconds"
-"""Histogram: seconds that writing a checkpoint held training up."""
-LAST_CHECKPOINT_TIMESTAMP = "trainer_last_checkpoint_timestamp_seconds"
-"""Gauge: Unix time of the newest complete checkpoint."""
-LAST_CHECKPOINT_STEP = "trainer_last_checkpoint_step"
-"""Gauge: optimizer steps in the newest complete checkpoint."""
-CHECKPOINT_FAILURES = "trainer_checkpoint_failures"
-"""Counter (with the suffix _total): checkpoints that could not be written; training went on."""
-CHECKPOINT_BLOCKED = "trainer_checkpoint_blocked"
-"""Gauge: 1 while the newest checkpoint that is due could not be written, as on a full volume."""
-RESUMED_STEP = "trainer_resumed_step"
-"""Gauge: step of the checkpoint that this attempt went on from; 0 for a fresh start."""
-RESUME_EXACT = "trainer_resume_exact"
-"""Gauge: 1 where the attempt goes on bit for bit, 0 where it does not, as on another number of ranks."""
-DAMAGED_CHECKPOINTS = "trainer_damaged_checkpoints"
-"""Gauge: damaged checkpoints that were skipped when this attempt resumed."""
-USEFUL_SECONDS = "trainer_useful_seconds"
-"""Gauge: seconds of training, validation and testing that are in the result, earlier attempts included."""
-MONITOR = "trainer_monitor"
-"""Gauge {split, name}: 1 for the metric that picks the best checkpoint."""
+from trainingrun_api.exposition import counter, gauge, histogram
 
-RANK_HEARTBEAT = "trainer_rank_heartbeat_timestamp_seconds"
-"""Gauge {rank}: Unix time at which the rank last moved. Served by its pod's main process."""
-RANK_GLOBAL_STEP = "trainer_rank_global_step"
-"""Gauge {rank}: optimizer steps that the rank has taken. Served by its pod's main process."""
-RANK_PHASE = "trainer_rank_phase"
-"""Gauge {rank, phase}: 1 for what the rank is doing now, 0 for the rest. Served by its pod's main process."""
-RANK_STOPPED = "trainer_rank_stopped"
-"""Gauge {rank}: 1 while the rank's process is stopped, stuck in the kernel or dead. Served as the above."""
+METRIC = gauge(
+    "trainer_metric",
+    "last value of a metric: `split` is `train`, `val` or `test`, `name` as `loss` or `accuracy`; at most 64",
+    "split",
+    "name",
+)
+BEST_METRIC = gauge("trainer_best_metric", "best value so far of the monitored metric", "split", "name")
+BEST_EPOCH = gauge("trainer_best_epoch", "epoch of the best value, counted from 1", unit="epochs")
+EPOCH = gauge("trainer_epoch", "epochs finished", unit="epochs")
+EPOCHS_PLANNED = gauge("trainer_epochs_planned", "epochs that training takes at most", unit="epochs")
+GLOBAL_STEP = gauge("trainer_global_step", "optimizer steps taken", unit="steps")
+STEPS_PLANNED = gauge("trainer_steps_planned", "optimizer steps that training takes at most", unit="steps")
+SECONDS_PER_EPOCH = gauge(
+    "trainer_seconds_per_epoch", "mean wall time of an epoch, validation included", unit="seconds"
+)
+LEARNING_RATE = gauge("trainer_learning_rate", "learning rate in the last epoch")
+SAMPLES_PER_SECOND = gauge(
+    "trainer_samples_per_second",
+    "images that all ranks together trained on in the last epoch",
+    unit="images a second",
+)
+DATA_WAIT_SECONDS = counter(
+    "trainer_data_wait_seconds_total", "time that rank 0 waited for batches", unit="seconds"
+)
+PHASE = gauge(
+    "trainer_phase",
+    "1 for what the trainer is doing, 0 for the others: `starting`, `preparing-data`, `warming-up` (set-up "
+    "to the first optimizer step, compilation included), `training`, `validating`, `checkpointing`, "
+    "`testing`, `reporting` (pictures, report and exports, once the results are written), `finished`",
+    "phase",
+)
+HEARTBEAT = gauge(
+    "trainer_heartbeat_timestamp_seconds",
+    "last movement of rank 0: an optimizer step, a batch of validation or test, an image prepared, bytes of "
+    "a checkpoint written, a second of reporting, a change of phase",
+    unit="Unix seconds",
+)
+CHECKPOINT_SECONDS = histogram(
+    "trainer_checkpoint_seconds", "time that writing a checkpoint held training up", unit="seconds"
+)
+LAST_CHECKPOINT_TIMESTAMP = gauge(
+    "trainer_last_checkpoint_timestamp_seconds", "end of the newest complete checkpoint", unit="Unix seconds"
+)
+LAST_CHECKPOINT_STEP = gauge(
+    "trainer_last_checkpoint_step", "optimizer steps in the newest complete checkpoint", unit="steps"
+)
+CHECKPOINT_FAILURES = counter(
+    "trainer_checkpoint_failures_total", "checkpoints that could not be written; training went on"
+)
+CHECKPOINT_BLOCKED = gauge(
+    "trainer_checkpoint_blocked",
+    "1 while the newest checkpoint that is due could not be written, as on a full volume",
+)
+RESUMED_STEP = gauge(
+    "trainer_resumed_step",
+    "step of the checkpoint that this attempt went on from; 0 for a fresh start",
+    unit="steps",
+)
+RESUME_EXACT = gauge(
+    "trainer_resume_exact",
+    "1 where the attempt goes on bit for bit; 0 where it does not, as on another number of ranks",
+)
+DAMAGED_CHECKPOINTS = gauge(
+    "trainer_damaged_checkpoints", "damaged checkpoints that were skipped when the attempt resumed"
+)
+USEFUL_SECONDS = gauge(
+    "trainer_useful_seconds",
+    "time in the phases `training`, `validating` and `testing` that is in the result, earlier "
+    "attempts included",
+    unit="seconds",
+)
+MONITOR = gauge("trainer_monitor", "1 for the metric that picks the best checkpoint", "split", "name")
+
+RANK_HEARTBEAT = gauge(
+    "trainer_rank_heartbeat_timestamp_seconds",
+    "last movement of the rank, as for rank 0 above",
+    "rank",
+    unit="Unix seconds",
+)
+RANK_GLOBAL_STEP = gauge(
+    "trainer_rank_global_step", "optimizer steps that the rank has taken", "rank", unit="steps"
+)
+RANK_PHASE = gauge("trainer_rank_phase", "1 for what the rank is doing, 0 for the others", "rank", "phase")
+RANK_STOPPED = gauge(
+    "trainer_rank_stopped", "1 while the rank's process is stopped, stuck in the kernel or dead", "rank"
+)
 
 
 class TrainerPhase(StrEnum):

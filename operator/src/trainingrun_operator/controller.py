@@ -26,12 +26,13 @@ from trainingrun_operator.cluster import RUNS, ApiCluster, connect
 from trainingrun_operator.conditions import ended
 from trainingrun_operator.errors import OperatorError, UnavailableError
 from trainingrun_operator.informer import Informer
-from trainingrun_operator.metrics import OperatorMetrics, RunSeries
+from trainingrun_operator.metrics import OperatorMetrics
 from trainingrun_operator.observed import Key
 from trainingrun_operator.plan import Image
 from trainingrun_operator.pulse import take_pulse
 from trainingrun_operator.reconciler import Outcome, Reconciler
 from trainingrun_operator.resync import Resync
+from trainingrun_operator.run_series import RunSeries, Shown
 from trainingrun_operator.scrape import Scrape
 from trainingrun_operator.scraper import Scraper
 from trainingrun_operator.settings import Settings
@@ -63,7 +64,9 @@ class Controller:
         self._pool = ThreadPoolExecutor(settings.workers, "reconcile")
         self._scrape_pool = ThreadPoolExecutor(SCRAPERS, "scrape")
         self.queue = WorkQueue(time.monotonic)
-        self._metrics = OperatorMetrics(registry, lambda: self.queue.depth)
+        self._metrics = OperatorMetrics(
+            registry, lambda: self.queue.depth, lambda: now().timestamp() - self._since_resync()
+        )
         self._series = RunSeries()
         registry.register(self._series)
         # A retry that waits must not keep a stopping process.
@@ -79,7 +82,12 @@ class Controller:
             partial(take_pulse, self._scrape_pool),
         )
         self._scraper = Scraper(
-            informer.view, self.queue.add, self._scrape_pool, settings.progress_seconds, now
+            informer.view,
+            self.queue.add,
+            self._metrics.count_scrape,
+            self._scrape_pool,
+            settings.progress_seconds,
+            now,
         )
         self._resync = Resync(
             cluster,
@@ -88,7 +96,7 @@ class Controller:
             self._pool,
             settings.resync_seconds,
             self.queue.add,
-            self._metrics.index_mismatches.inc,
+            self._metrics.count_mismatches,
         )
         self._uids: dict[Key, str] = {}
 
@@ -121,10 +129,13 @@ class Controller:
         """Why the operator should be restarted."""
         return health.problems(
             longest_work=self.queue.longest_work(),
-            since_resync=time.monotonic() - self._resync.last,
+            since_resync=self._since_resync(),
             resync_seconds=self._settings.resync_seconds,
             unheard=self._resync.unheard,
         )
+
+    def _since_resync(self) -> float:
+        return time.monotonic() - self._resync.last
 
     def stop(self) -> None:
         """Lets waiting retries go and takes no more work."""
@@ -161,7 +172,7 @@ class Controller:
             result = "success"
             self._publish(key, view, outcome)
             self.queue.done(key, outcome.requeue_after)
-        self._metrics.reconcile_seconds.labels(result).observe(time.monotonic() - began)
+        self._metrics.reconciled(result, time.monotonic() - began)
 
     def _reconcile(self, view: View, scrape: Scrape | None, rivals: tuple[View, ...]) -> Outcome:
         attempt = view.run.status.get("attempt")
@@ -170,7 +181,9 @@ class Controller:
 
     def _publish(self, key: Key, view: View, outcome: Outcome) -> None:
         _, pods = view.current()
-        self._series.publish(key, outcome.status, pods, self._now())
+        self._series.publish(Shown(view.run, outcome.status, pods, self._now()))
+        for record in outcome.ended:
+            self._metrics.count_attempt(record.outcome, record.reason)
         if outcome.status.phase == Phase.RUNNING:
             self._scraper.follow(key, view.run.uid)
         elif ended(outcome.status):

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from trainingrun_api import TrainingRunSpec, TrainingRunStatus, names
+from trainingrun_api.status import AttemptRecord
 from trainingrun_operator import events
 from trainingrun_operator.cluster import JOBS, PODS, RESOURCES, RUNS, Cluster
 from trainingrun_operator.complaints import Complaints
@@ -56,6 +57,8 @@ class Outcome:
     """Seconds after which to look again although nothing may have changed."""
     stirred: Key | None = None
     """Namespace and name of a project whose waiting runs should look again."""
+    ended: tuple[AttemptRecord, ...] = ()
+    """Attempts whose end was written down in this step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +226,9 @@ class Reconciler:
         if new is not old:
             self._tell(standing, new)
         waits = [seconds for seconds in (plan.requeue_after, early) if seconds is not None]
-        return Outcome(new, min(waits, default=None))
+        known = {record.number for record in old.attempts or ()}
+        ended = tuple(record for record in new.attempts or () if record.number not in known)
+        return Outcome(new, min(waits, default=None), ended=ended)
 
     def _record(self, standing: Standing, new: TrainingRunStatus) -> tuple[TrainingRunStatus, float | None]:
         """Writes the status where it changed; the status as it stands, and in how many seconds it may be

@@ -45,13 +45,16 @@ class Scraper:
         self,
         view: Callable[[Key], View | None],
         on_news: Callable[[Key], None],
+        on_answer: Callable[[bool], None],
         pool: Executor,
         seconds: float,
         now: Callable[[], datetime],
     ) -> None:
-        """`seconds` is the pace; `on_news` is told the key of a run whose trainer answered."""
+        """`seconds` is the pace; `on_news` is told the key of a run whose trainer answered, `on_answer` of
+        each question whether it was answered."""
         self._view = view
         self._on_news = on_news
+        self._on_answer = on_answer
         self._pool = pool
         self._seconds = seconds
         self._now = now
@@ -97,12 +100,14 @@ class Scraper:
                 raise NoProgressError("the page holds none of the trainer's metrics")
         except (NoProgressError, ValueError) as error:
             log.debug("%s/%s serves no progress: %s", *key, error)
+            self._on_answer(False)
             self._note_silence(key, view.run.uid, master)
             if "training" in view.run.spec:
                 self._queue.done(key, self._seconds)
             else:
                 self._queue.failed(key)
             return
+        self._on_answer(True)
         self._answers[key] = view.run.uid, scrape.after(self.latest(key, view.run.uid))
         self._on_news(key)
         self._queue.done(key, self._seconds)

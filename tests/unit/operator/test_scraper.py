@@ -156,7 +156,7 @@ async def asked(page: Page, times: int, follow: Callable[[scraper.Scraper], None
 
     with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
         patch.setattr(scraper, "fetch", fetch)
-        found = scraper.Scraper(lambda _: VIEW, lambda _: None, pool, 0.001, now)
+        found = scraper.Scraper(lambda _: VIEW, lambda _: None, lambda _: None, pool, 0.001, now)
         follow(found)
         worker = asyncio.create_task(found.work())
         async with asyncio.timeout(20):

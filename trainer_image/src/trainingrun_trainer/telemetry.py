@@ -8,11 +8,11 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from trainingrun_api import telemetry as names
+from trainingrun_api.exposition import MetricFamily
 from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.metrics import most_telling
 
-COUNTER_SUFFIX = "_total"
 CHECKPOINT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
@@ -30,44 +30,40 @@ class Telemetry:
 
     def __init__(self, heartbeat: Heartbeat) -> None:
         self.registry = CollectorRegistry()
-        labels = ("split", "name")
-        self._metric = self._gauge(names.METRIC, "Last value of a metric.", *labels)
-        self._best = self._gauge(names.BEST_METRIC, "Best value of the monitored metric.", *labels)
-        self._monitor = self._gauge(names.MONITOR, "1 for the monitored metric.", *labels)
+        self._metric = self._gauge(names.METRIC)
+        self._best = self._gauge(names.BEST_METRIC)
+        self._monitor = self._gauge(names.MONITOR)
         self._follow(names.HEARTBEAT, lambda: heartbeat.time)
         self._follow(names.USEFUL_SECONDS, lambda: heartbeat.useful_seconds)
-        phases = self._gauge(names.PHASE, "1 for what the trainer is doing.", "phase")
+        phases = self._gauge(names.PHASE)
         for phase in TrainerPhase:
             phases.labels(phase).set_function(partial(_holds, heartbeat, phase))
         self._heartbeat = heartbeat
         self._single: dict[str, Gauge] = {}
-        self._data_wait = Counter(
-            names.DATA_WAIT_SECONDS.removesuffix(COUNTER_SUFFIX),
-            "Seconds waited for batches.",
-            registry=self.registry,
-        )
+        self._data_wait = self._counter(names.DATA_WAIT_SECONDS)
         self._checkpoint_seconds = Histogram(
             names.CHECKPOINT_SECONDS,
-            "Seconds that writing a checkpoint took.",
+            names.CHECKPOINT_SECONDS.help,
             buckets=CHECKPOINT_BUCKETS,
             registry=self.registry,
         )
-        self._checkpoint_failures = Counter(
-            names.CHECKPOINT_FAILURES, "Checkpoints that could not be written.", registry=self.registry
-        )
+        self._checkpoint_failures = self._counter(names.CHECKPOINT_FAILURES)
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(name, text, labels, registry=self.registry)
+    def _gauge(self, family: MetricFamily) -> Gauge:
+        return Gauge(family, family.help, family.labels, registry=self.registry)
 
-    def _follow(self, name: str, value: Callable[[], float]) -> None:
+    def _counter(self, family: MetricFamily) -> Counter:
+        return Counter(family, family.help, family.labels, registry=self.registry)
+
+    def _follow(self, family: MetricFamily, value: Callable[[], float]) -> None:
         """A gauge without labels that is read when somebody asks."""
-        self._gauge(name, name.replace("_", " ")).set_function(value)
+        self._gauge(family).set_function(value)
 
-    def _set(self, name: str, value: float) -> None:
+    def _set(self, family: MetricFamily, value: float) -> None:
         """Set a gauge without labels, which appears with its first value."""
-        if name not in self._single:
-            self._single[name] = self._gauge(name, name.replace("_", " "))
-        self._single[name].set(value)
+        if family not in self._single:
+            self._single[family] = self._gauge(family)
+        self._single[family].set(value)
 
     def serve(self, port: int) -> None:
         """Answer on all interfaces from a daemon thread."""
