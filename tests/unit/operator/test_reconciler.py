@@ -380,13 +380,22 @@ class TestQuiet:
 class TestSpecOfAnotherVersion:
     SPEC: Mapping[str, Any] = {**COMMAND, "resources": {"gpus": "many"}, "warp": 9}
 
-    def test_a_run_whose_spec_cannot_be_read_fails_and_names_the_field(self) -> None:
+    def test_a_run_whose_spec_cannot_be_read_waits_and_names_the_field(self) -> None:
         cluster = cluster_with_run(self.SPEC)
         outcome = reconciler(cluster).reconcile(cluster.view())
-        assert (outcome.status.phase, outcome.status.reason) == ("Failed", "Rejected")
+        assert (outcome.status.phase, outcome.status.reason) == ("Pending", "Rejected")
         assert "spec.resources.gpus: Input should be a valid integer" in (outcome.status.message or "")
         assert "spec.warp: Extra inputs are not permitted (found 9)" in (outcome.status.message or "")
         assert (outcome.requeue_after, durable(cluster.created)) == (None, {})
+
+    def test_it_starts_under_an_operator_that_can_read_it(self) -> None:
+        """In an upgrade the definition is the first to be new, and its defaults are in every run at once."""
+        cluster = cluster_with_run(self.SPEC)
+        reconciler(cluster).reconcile(cluster.view())
+        cluster.put(raw_run(COMMAND, cluster.statuses[-1]))
+        outcome = reconciler(cluster).reconcile(cluster.view())
+        assert (outcome.status.phase, outcome.status.reason) == ("Pending", "AwaitingPods")
+        assert durable(cluster.created) == {f"Job/{NAME}-1": 1}
 
     @pytest.mark.parametrize(
         "status", [started().to_wire(), {"phase": "Completed"}, {"phase": "Failed", "attempt": 1}]

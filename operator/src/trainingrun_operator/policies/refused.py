@@ -33,18 +33,22 @@ def refused(standing: Standing, error: NameTakenError | InvalidError | RefusedEr
 
 
 def unreadable(standing: Standing, error: ValidationError) -> Plan:
-    """Failed where nothing was started; what another version of the operator started is left to it."""
+    """Pending where nothing was started; what another version of the operator started is left to it.
+
+    The API server checks every spec, so one that cannot be read is of a newer definition. That comes before
+    the newer operator in an upgrade, and its defaults appear in all runs at once.
+    """
     problems = "; ".join(
         f"{'.'.join(str(part) for part in ('spec', *detail['loc']))}: {detail['msg']}"
         f" (found {detail['input']!r:.100})"
         for detail in error.errors(include_url=False)
     )
     message = (
-        f"this version of the operator cannot read the spec: {problems}. Upgrade the operator, {RETRY}; or "
-        "correct the spec in a new run"
+        f"this version of the operator cannot read the spec: {problems}. Upgrade the operator, which goes on "
+        "by itself then, or correct the spec in a new run"
     )
     if standing.status.attempt is None:
-        return _failed(standing, Reason.REJECTED, message)
+        return _pending(standing, "False", Reason.REJECTED, message, None)
     return Plan(why=message)
 
 
@@ -53,7 +57,7 @@ def _pending(
     accepted: Literal["False", "Unknown"],
     reason: Reason,
     message: str,
-    retry_after: float,
+    retry_after: float | None,
 ) -> Plan:
     findings = {
         ConditionType.ACCEPTED: Finding(accepted, reason, message),
