@@ -10,6 +10,7 @@ import pytest
 
 from tests.cluster.api import Cluster
 from tests.cluster.images import build
+from tests.cluster.shell import wait_until
 from tests.demo import install
 from tests.e2e.digits import DATA_CLAIM, DIGITS, Finished, apply_digits
 from tests.helpers.runs import Runs
@@ -79,5 +80,7 @@ def digits(installed: Cluster, digits_folder: Path) -> Iterator[Finished]:
     with Table(installed, runs.namespace, "tr") as table:
         apply_digits(runs)
         status = runs.wait(DIGITS, "Completed", "Failed", seconds=900)
+        phase = status["phase"]
+        wait_until("the last line", lambda: any(phase in line for line in table.lines), seconds=10)
     yield Finished(runs, status, table.lines)
     next(namespaces, None)

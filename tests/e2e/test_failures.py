@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.shell import wait_until
 from tests.helpers.runs import Runs, manifest
 from trainingrun_api import names
 from trainingrun_api.termination import TerminationError, TerminationMessage
@@ -262,9 +263,17 @@ def test_a_run_that_does_not_complete_explains_itself(broken_runs: Runs, base_im
 
 def test_describe_tells_the_story(broken_runs: Runs) -> None:
     broken_runs.wait("same-step", "Failed", seconds=400)
-    story = broken_runs.kubectl("describe", "tr", "same-step")
+
+    def events(story: str) -> str:
+        return story.partition("Events:")[2]
+
+    def describe() -> str:
+        return broken_runs.kubectl("describe", "tr", "same-step")
+
+    wait_until("the last event", lambda: " Failed " in events(describe()), seconds=30)
+    story = describe()
     assert "attempt 1 ended: pod same-step-1-0-" in story
     assert "Failure 1 of at most 9; attempt 2 starts in 1 s" in story
     assert "UserError: pod same-step-2-0-" in story
-    told = story[story.index("Events:") :]
+    told = events(story)
     assert told.index(" Restarting ") < told.index(" Failed ")

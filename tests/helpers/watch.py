@@ -73,10 +73,12 @@ class Table(Following):
 
 
 class Watch(Following):
-    """Events of one kind in one namespace, from the start of the block on."""
+    """Events of one kind in one namespace, or of one object alone, from the start of the block on."""
 
-    def __init__(self, cluster: Cluster, namespace: str, kind: str) -> None:
-        super().__init__(cluster, namespace, kind, "-o", "json", "--output-watch-events")
+    def __init__(self, cluster: Cluster, namespace: str, kind: str, name: str = "") -> None:
+        # Not by its name: kubectl would keep back a change between its own first look and the watch.
+        one = [f"--field-selector=metadata.name={name}"] if name else []
+        super().__init__(cluster, namespace, kind, *one, "-o", "json", "--output-watch-events")
         self._events: list[Seen] = []
         self._changed = threading.Condition()
 

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.shell import wait_until
 from tests.helpers.audit import AuditMark
 from tests.helpers.operator_process import Operator
 from tests.helpers.runs import Runs, manifest
 from trainingrun_api import names
 
 pytestmark = pytest.mark.cluster
+
+FAILED = (names.KIND, "Failed", "Warning")
+"""Whom an event is about, and what it says."""
 
 
 def shell(image: str, script: str, **spec: Any) -> dict[str, Any]:
@@ -81,9 +85,12 @@ def test_a_crash_explains_itself(runs: Runs, operator: Operator, image: str) -> 
     assert failure["message"] == "ValueError: bad shape"
     assert failure["node"] in runs.cluster.nodes
     assert failure["pod"] in status["message"]
-    events = runs.kubectl("get", "events.events.k8s.io", "-o", "json")
-    told = [e for e in json.loads(events)["items"] if e["regarding"]["kind"] == names.KIND]
-    assert (told[-1]["reason"], told[-1]["type"]) == ("Failed", "Warning")
+
+    def is_told() -> bool:  # after the status
+        events = runs.items("events.events.k8s.io")
+        return any((e["regarding"]["kind"], e["reason"], e["type"]) == FAILED for e in events)
+
+    wait_until("the event", is_told, seconds=30)
 
 
 @pytest.mark.parametrize(
