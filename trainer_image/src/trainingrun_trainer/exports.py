@@ -143,6 +143,7 @@ def _read_onnx(content: bytes) -> Run:
 
 
 def _write_torch_export(network: nn.Module, example: torch.Tensor, exportable: Exportable) -> bytes:
+    # refuses torchvision's detectors: https://github.com/pytorch/pytorch/issues/118884
     file = io.BytesIO()
     torch.export.save(torch.export.export(network, (example,), dynamic_shapes=_dynamic(exportable)), file)
     return file.getvalue()
