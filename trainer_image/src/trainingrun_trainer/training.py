@@ -34,7 +34,7 @@ from trainingrun_trainer.interruption import take_over
 from trainingrun_trainer.keeper import CheckpointKeeper, Schedule
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.metrics import mode
-from trainingrun_trainer.optimization.compilation import check_compiler
+from trainingrun_trainer.optimization.compilation import compile_network
 from trainingrun_trainer.optimization.module import OptimizedModule
 from trainingrun_trainer.optimization.search import search
 from trainingrun_trainer.patience import patiently
@@ -122,8 +122,7 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> Ca
     if config.find_learning_rate and resumed.path is None:
         module.base_rate = on_rank_0(ranks, lambda: _find_learning_rate(attempt, module, trainer, loaders))
     if config.compile:
-        check_compiler()
-        module.network.compile()
+        compile_network(module.network, threads(cpu_limit(), ranks.local_world_size))
     # the same weights on every rank, but dropout of its own
     torch.manual_seed(config.seed + ranks.rank)
     trainer.fit(module, datamodule=loaders, ckpt_path=resumed.path)
