@@ -17,6 +17,7 @@ OnNode = Callable[..., list[str]]
 """Makes a command one that runs on the node."""
 
 CGROUPS = "/sys/fs/cgroup"
+LIMIT_TRIES = 50
 PRESSURE_MEBIBYTES = 96
 """What is allocated in a container without memory: less than a training process frees by dying."""
 
@@ -66,10 +67,15 @@ class Container:
             "echo $$ > cgroup.procs; "
             f"head -c {PRESSURE_MEBIBYTES}M /dev/zero | tail -c {PRESSURE_MEBIBYTES}M > /dev/null"
         )
+        # While the container grows, the kernel refuses a limit that it has passed by then, and to empty it.
+        lower = (
+            "{ [ ! -e memory.force_empty ] || echo 0 > memory.force_empty; } 2> /dev/null; "
+            f"echo $(($(cat {used}) + {2**20})) > {limit}"
+        )
         script = (
             f"echo 1000 > /proc/{victim}/oom_score_adj && cd {group} && "
-            "{ [ ! -e memory.force_empty ] || echo 0 > memory.force_empty; } && "
-            f"echo $(($(cat {used}) + {2**20})) > {limit} && {{ sh -c '{squeeze}' || true; }}"
+            f"for try in $(seq {LIMIT_TRIES}); do {{ {lower}; }} && break; done && "
+            f"{{ sh -c '{squeeze}' || true; }}"
         )
         run(self.on_node("sh", "-c", script))
 
