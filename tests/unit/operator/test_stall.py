@@ -175,7 +175,7 @@ def test_the_stall_is_charged_and_the_gang_restarts() -> None:
 def test_where_nothing_tells_them_apart_all_ranks_are_named() -> None:
     status = ended(asked(silent_for(STALL), pulse()))
     assert [silent.rank for silent in status.silent_ranks or ()] == [0, 1]
-    assert "; so did 1 other ranks" in (status.last_failure.message if status.last_failure else "")
+    assert "; 1 more ranks alike" in (status.last_failure.message if status.last_failure else "")
 
 
 @pytest.mark.parametrize(
@@ -234,6 +234,24 @@ def test_a_program_whose_pods_tell_of_no_ranks_is_restarted_without_names() -> N
     assert condition(status, ConditionType.PROGRESSING).message == (
         "no progress for 60 s (deadlines.stallSeconds)"
     )
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "answer", "hint"),
+    [
+        pytest.param(None, Pulse(), True, id="nobody ever answered"),
+        pytest.param(HEARTBEAT, Pulse(), False, id="rank 0 did once"),
+        pytest.param(None, pulse(heartbeat=None, mute=(PODS[0],)), False, id="a pod does now"),
+    ],
+)
+def test_where_nobody_ever_answered_the_way_to_the_pods_is_looked_at(
+    heartbeat: float | None, answer: Pulse, hint: bool
+) -> None:
+    found = silent_for(STARTUP + NODE_VERDICT_SECONDS, heartbeat=heartbeat, phase=None)
+    failure = ended(asked(found, answer)).last_failure
+    assert failure
+    assert ("NetworkPolicy" in failure.advice) is hint
+    assert (f"kubectl logs {failure.pod}" in failure.advice) is hint
 
 
 def test_nobody_is_suspected_before_the_first_answer() -> None:

@@ -133,7 +133,8 @@ class TestAsking:
         assert len(kueue.reads) == 2
         kueue.refusal = None
         clock[0] = 2 * SILENCE_SECONDS
-        assert operator.reconcile(kueue.view()).status.message.endswith(": no cpu left")
+        status = operator.reconcile(kueue.view()).status
+        assert status.message == "waits for quota in LocalQueue team-a: no cpu left"
 
     def test_the_operator_never_writes_to_the_job(self) -> None:
         kueue, operator, _ = self._queued()

@@ -8,6 +8,7 @@ wrong. Before anything follows, all pods are asked once more: the last answer ma
 from collections.abc import Sequence
 from datetime import timedelta
 
+from trainingrun_api import names
 from trainingrun_api.reasons import ConditionType, Phase, Reason
 from trainingrun_api.status import MAX_SILENT_RANKS, LastFailure, SilentRank
 from trainingrun_api.telemetry import TrainerPhase
@@ -29,6 +30,10 @@ NODE_VERDICT_SECONDS = 60
 kube-controller-manager)."""
 MOST_NAMED = 3
 """Ranks in one sentence; the status lists more."""
+NEVER_ANSWERED = (
+    f"no pod of this attempt ever answered: let the operator reach ports {names.METRICS_PORT} and "
+    f"{names.HEARTBEATS_PORT} of the pods (NetworkPolicy, firewall), or read the log: kubectl logs {{pod}}"
+)
 
 Named = tuple[Beat, Pod]
 
@@ -160,7 +165,7 @@ def _failure(situation: Situation, limit: str, silent: Sequence[Named]) -> LastF
     if not silent:
         return failure.model_copy(update={"advice": advice(Reason.STALLED)})
     (beat, pod), *others = silent
-    also = f"; so did {len(others)} other ranks" if others else ""
+    also = f"; {len(others)} more ranks alike" if others else ""
     return LastFailure(
         attempt=failure.attempt,
         pod=pod.name,
@@ -169,5 +174,11 @@ def _failure(situation: Situation, limit: str, silent: Sequence[Named]) -> LastF
         node=pod.node or None,
         reason=failure.reason,
         message=f"{_last(situation, beat)}{also}; {limit}",
-        advice=advice(Reason.STALLED, pod.name, pod.node),
+        advice=NEVER_ANSWERED.format(pod=pod.name) if _never_answered(situation) else advice(Reason.STALLED),
     )
+
+
+def _never_answered(situation: Situation) -> bool:
+    """Whether not one pod of the attempt ever told anything, as far as is known."""
+    scrape, pulse = situation.scrape, situation.pulse
+    return not (scrape and _has_beaten(situation, scrape)) and not (pulse and pulse.beats)
