@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from trainingrun_trainer.data.metadata import FILE, IMAGES
+from trainingrun_trainer.data.table import FILE, IMAGES
 
 PICTURES = 320
 SIDE = 256

@@ -135,12 +135,14 @@ def test_an_honest_archive_is_unpacked_byte_for_byte(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "data/", "my/data/"])
-def test_data_may_lie_in_a_folder_beside_what_macos_adds(tmp_path: Path, folder: str) -> None:
+def test_data_may_lie_in_a_folder_beside_what_systems_add(tmp_path: Path, folder: str) -> None:
     names = [
         f"{folder}metadata.csv",
         f"{folder}images/a.png",
         f"__MACOSX/{folder}._metadata.csv",
         ".DS_Store",
+        "desktop.ini",
+        "Thumbs.db",
     ]
     path = packed(tmp_path / "data.zip", *((member(name), b"x") for name in names))
     inside = tmp_path / "inside"

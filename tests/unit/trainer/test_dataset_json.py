@@ -112,6 +112,7 @@ def test_labels_make_a_classification(tmp_path: Path) -> None:
     ("images", "said"),
     [
         ([{**CATS[0], "label": None}, *CATS[1:]], "images[0] of dataset.json has no label"),
+        ([{**CATS[0], "label": float("nan")}, *CATS[1:]], "images[0] of dataset.json has no label"),
         ([{**cat, "label": "cat"} for cat in CATS], "all images are of the single class 'cat'"),
         ([*CATS[:5], COW], "images[5] of dataset.json has class 'cow', which is not in train"),
         ([*CATS[:5]], "the val split holds the single class 'dog'"),

@@ -60,6 +60,11 @@ def test_the_first_ten_missing_files_are_named_together(images: Path) -> None:
     assert refused.value.advice
 
 
+def test_a_file_that_two_names_find_is_named(images: Path) -> None:
+    with pytest.raises(BadData, match="row 3 is the same file as row 1"):
+        find_all(images, ["a.png", "b", "./a.jpg"], ["row 1", "row 2", "row 3"])
+
+
 def test_a_missing_directory_has_no_files(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="is not in images/"):
         Folder(tmp_path / "images").find("a.png")

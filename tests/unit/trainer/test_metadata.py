@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trainingrun_api.training import DataConfig
-from trainingrun_trainer.data import metadata
+from trainingrun_trainer.data import metadata, splits
 from trainingrun_trainer.errors import BadConfig, BadData
 
 CONFIG = DataConfig(format="directory", path="/data")
@@ -16,7 +16,7 @@ GOOD = "a.png,cat\nb.png,dog\nc.png,cat\nd.png,dog\n"
 
 
 def read(tmp_path: Path, text: str, config: DataConfig = CONFIG) -> metadata.Metadata:
-    (tmp_path / "metadata.csv").write_text(text)
+    (tmp_path / "metadata.csv").write_bytes(text.encode())
     return metadata.read(tmp_path, config, seed=42)
 
 
@@ -25,7 +25,8 @@ def read(tmp_path: Path, text: str, config: DataConfig = CONFIG) -> metadata.Met
     [
         ("file,label\na.png,cat\n", "no column 'filename', only 'file', 'label'"),
         ("filename,class\na.png,cat\n", "no column 'label'"),
-        ("", "cannot be read as CSV"),
+        ("", "metadata.csv is empty"),
+        (" \n\n", "metadata.csv is empty"),
         (HEADER, "has no rows"),
         (HEADER + "a.png,cat\n,dog\n", "row 3 of metadata.csv has no value in column 'filename'"),
         (HEADER + "a.png,cat\nb.png,\n", "row 3 of metadata.csv has no value in column 'label'"),
@@ -33,7 +34,12 @@ def read(tmp_path: Path, text: str, config: DataConfig = CONFIG) -> metadata.Met
         (HEADER + "/a.png,cat\n", "row 2 of metadata.csv names '/a.png', which is outside"),
         (HEADER + "a.png,cat\nb\0.png,dog\n", "row 3 of metadata.csv names 'b\\x00.png', which holds a NUL"),
         (HEADER + "a.png,cat,\nb.png,dog,\n", "row 2 of metadata.csv has more fields than the header"),
-        (HEADER + "a.png,cat\nb.png,dog,\n", "Expected 2 fields in line 3, saw 3"),
+        (
+            HEADER + "a.png,cat\nb.png,dog,\n",
+            "row 3 of metadata.csv has more fields than the header, 3",
+        ),
+        (HEADER + 'a.png,cat\nb.png,"dog\nc.png,cat\n', "row 3 of metadata.csv cannot be read as CSV"),
+        ("filename,label,label\na.png,cat,dog\n", "metadata.csv has the column 'label' twice"),
         (HEADER + "a.png,cat\na.png,dog\n", "rows 2 and 3 of metadata.csv name the same image 'a.png'"),
         (HEADER + "a.png,cat\nb.png,cat\n", "single class 'cat'"),
         (HEADER + GOOD + "e.png,cow\n", "class 'cow' has 1 images, too few for 2 splits"),
@@ -55,6 +61,24 @@ def test_a_bad_table_is_refused_with_row_value_and_remedy(tmp_path: Path, text: 
         read(tmp_path, text)
     assert said in refused.value.message
     assert refused.value.advice
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (HEADER + "a.png,cat\n,dog\n", 3),
+        ("\n\n" + HEADER + "a.png,cat\n,dog\n", 5),
+        (HEADER + "\na.png,cat\n\n  \n,dog\n", 6),
+        (HEADER + "a.png,cat\n,\n,dog\n\n\n", 4),
+        ('"filename","label"\na.png,"ginger\n\ncat"\n,dog\n', 5),
+        ('"filename",label,"not\ne"\na.png,cat,1\n,dog,2\n', 4),
+        ("filename,label\r\n\r\na.png,cat\r\n,dog\r\n", 4),
+        ("filename,label\ra.png,cat\r,dog\r", 3),
+    ],
+)
+def test_rows_are_named_by_their_lines_in_an_editor(tmp_path: Path, text: str, line: int) -> None:
+    with pytest.raises(BadData, match=f"row {line} of metadata.csv has no value in column 'filename'"):
+        read(tmp_path, text)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -109,6 +133,7 @@ def test_given_splits_are_kept(tmp_path: Path) -> None:
         ({"10", "9", "-1"}, ("-1", "9", "10")),
         ({"b", "10", "a"}, ("10", "a", "b")),
         ({"--5", "5"}, ("--5", "5")),
+        ({"9" * 5000, "10"}, ("10", "9" * 5000)),
     ],
 )
 def test_classes_are_ordered_by_number_or_by_text(values: set[str], ordered: tuple[str, ...]) -> None:
@@ -119,12 +144,12 @@ def test_classes_are_ordered_by_number_or_by_text(values: set[str], ordered: tup
 def test_stratified_splits_partition_and_give_every_class_its_share(validation: float, test: float) -> None:
     sizes = [100, 40, 3]
     labels = np.repeat(np.arange(3), sizes)
-    splits = metadata.stratified_splits(labels, ("a", "b", "c"), validation, test, seed=42)
+    made = splits.stratified(labels, ("a", "b", "c"), validation, test, seed=42)
 
-    assert sorted(np.concatenate(list(splits.values())).tolist()) == list(range(sum(sizes)))
+    assert sorted(np.concatenate(list(made.values())).tolist()) == list(range(sum(sizes)))
     for split, share in (("val", validation), ("test", test)):
         if share:
-            counts = Counter(labels[splits[split]].tolist())
+            counts = Counter(labels[made[split]].tolist())
             for number, size in enumerate(sizes):
                 assert 1 <= counts[number] <= size - 2
                 assert abs(counts[number] - share * size) <= 2
@@ -132,5 +157,5 @@ def test_stratified_splits_partition_and_give_every_class_its_share(validation: 
 
 def test_stratified_splits_depend_on_the_seed_alone() -> None:
     labels = np.repeat(np.arange(2), 50)
-    first, again, other = (metadata.stratified_splits(labels, ("a", "b"), 0.2, 0.0, s) for s in (42, 42, 43))
+    first, again, other = (splits.stratified(labels, ("a", "b"), 0.2, 0.0, s) for s in (42, 42, 43))
     assert first["val"].tolist() == again["val"].tolist() != other["val"].tolist()

@@ -49,6 +49,18 @@ def test_unreadable_data_is_bad_data_that_names_the_path(tmp_path: Path, data_fo
         prepare(config, scratch, threads=1)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"), [("b" * 300, "bbb cannot be read: File name too long"), ("a.png/b", "is not in images")]
+)
+def test_names_that_no_file_can_have_are_bad_data(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(b"")
+    rows = f"a.png,x,train\n{name},y,train\nc.png,x,val\nd.png,y,val\n"
+    (tmp_path / "metadata.csv").write_text(f"filename,label,split\n{rows}")
+    with pytest.raises(BadData, match=said):
+        prepare(parse("directory", str(tmp_path)), tmp_path, threads=1)
+
+
 def test_a_full_scratch_volume_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def extract(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

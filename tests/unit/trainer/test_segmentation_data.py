@@ -228,6 +228,11 @@ def test_coco_encodings_are_drawn_pixel_by_pixel(source: Path, monkeypatch: pyte
     ("segmentation", "size", "said"),
     [
         (SQUARE, (20, 30), "mask of 20 x 30 pixels for image '0.png' of 16 x 16"),
+        (
+            SQUARE,
+            (10**6, 10**6),
+            "is 1000000 x 1000000 in the annotations, which are too many pixels",
+        ),
         ([[1, 2, 3, 4]], (SIDE, SIDE), "of annotations.json has a polygon of 4 numbers"),
         (
             {"size": [SIDE, SIDE], "counts": [3, 4]},

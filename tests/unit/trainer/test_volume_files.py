@@ -160,6 +160,13 @@ def test_intensities_must_be_finite(tmp_path: Path, value: float) -> None:
         intensities(path, (0, 1))
 
 
+def test_intensities_must_not_overflow(tmp_path: Path) -> None:
+    array = np.zeros((2, 2, 2), dtype=np.float32)
+    array[0, 0, 0], array[1, 1, 1] = -3e38, 3e38
+    with pytest.raises(BadVolume, match=r"from -3e\+38 to 3e\+38, which are too far apart"):
+        intensities(written(tmp_path, "a.npy", npy(array)), None)
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [

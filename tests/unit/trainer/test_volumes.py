@@ -15,7 +15,8 @@ from trainingrun_api import TrainingConfig
 from trainingrun_trainer import config as configs
 from trainingrun_trainer.data.labels import IGNORED
 from trainingrun_trainer.data.module import DataModule
-from trainingrun_trainer.data.volumes import SegmentedVolumes, prepare
+from trainingrun_trainer.data.volume_batches import SegmentedVolumes
+from trainingrun_trainer.data.volumes import prepare
 from trainingrun_trainer.distributed import Ranks
 from trainingrun_trainer.errors import BadConfig, BadData, ScratchFull
 

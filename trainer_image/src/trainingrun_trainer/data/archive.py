@@ -28,6 +28,7 @@ DAMAGE = (
     UnicodeDecodeError,
 )
 """What zipfile raises for damaged or foreign content."""
+LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 REPACK = "Pack metadata.csv and images/ again with plain relative paths."
 
 
@@ -61,9 +62,9 @@ def root(directory: Path) -> Path:
 
 
 def _is_litter(name: str) -> bool:
-    """Whether macOS put it there, beside the data."""
+    """Whether macOS or Windows put it there, beside the data."""
     parts = PurePosixPath(name).parts
-    return parts[0] == "__MACOSX" or parts[-1] == ".DS_Store"
+    return parts[0] == "__MACOSX" or parts[-1] in LITTER
 
 
 def check(members: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> None:

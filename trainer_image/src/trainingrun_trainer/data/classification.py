@@ -12,13 +12,13 @@ from torch.utils.data import Dataset
 
 from trainingrun_api import TrainingConfig
 from trainingrun_api.training import AugmentationConfig
-from trainingrun_trainer.data import dataset_json, images, metadata
+from trainingrun_trainer.data import dataset_json, images, metadata, table
 from trainingrun_trainer.data.augmentation import augment
 from trainingrun_trainer.data.folder import find_all
 from trainingrun_trainer.data.images import Images, Shape
-from trainingrun_trainer.data.metadata import Indices
 from trainingrun_trainer.data.prepared import PreparedData, directory, reading
 from trainingrun_trainer.data.sampler import Key
+from trainingrun_trainer.data.splits import Indices
 from trainingrun_trainer.logs import LOGGER
 
 LISTED = 20
@@ -87,26 +87,26 @@ def prepare(
     with reading(data, scratch):
         source = directory(data, scratch, beat)
         if data.format == "dataset-json":
-            table, table_file = dataset_json.classified(source, data, config.seed), dataset_json.FILE
+            listed, list_file = dataset_json.classified(source, data, config.seed), dataset_json.FILE
         else:
-            table, table_file = metadata.read(source, data, config.seed), metadata.FILE
-        where = [f"{place}: image {file!r}" for place, file in zip(table.where, table.files, strict=True)]
+            listed, list_file = metadata.read(source, data, config.seed), table.FILE
+        where = [f"{place}: image {file!r}" for place, file in zip(listed.where, listed.files, strict=True)]
         decoded, images_digest = images.load(
-            find_all(source / data.images_directory, table.files, where),
+            find_all(source / data.images_directory, listed.files, where),
             where,
             Shape(data.channels, data.image_size),
             scratch,
             threads,
             beat,
         )
-        digest = hashlib.sha256((source / table_file).read_bytes())
+        digest = hashlib.sha256((source / list_file).read_bytes())
         if decoded.cache is not None and source.is_relative_to(scratch):
             shutil.rmtree(source)
     digest.update(images_digest.encode())
-    prepared = ClassifiedImages(table.classes, table.splits, digest.hexdigest(), table.labels, decoded)
-    for split, indices in table.splits.items():
+    prepared = ClassifiedImages(listed.classes, listed.splits, digest.hexdigest(), listed.labels, decoded)
+    for split, indices in listed.splits.items():
         counts = prepared.counts(split)[:LISTED]
-        listed = ", ".join(f"{count} {name}" for name, count in zip(table.classes, counts, strict=False))
-        more = f" and {len(table.classes) - LISTED} more classes" if len(table.classes) > LISTED else ""
-        LOGGER.info("%s: %d images: %s%s", split, len(indices), listed, more)
+        shown = ", ".join(f"{count} {name}" for name, count in zip(listed.classes, counts, strict=False))
+        more = f" and {len(listed.classes) - LISTED} more classes" if len(listed.classes) > LISTED else ""
+        LOGGER.info("%s: %d images: %s%s", split, len(indices), shown, more)
     return prepared

@@ -4,19 +4,29 @@ One file for each split (instances_train2017.json, annotations/val.json, train/_
 for all pictures (annotations.json), which the seed then splits. Format: https://cocodataset.org/#format-data
 """
 
+import codecs
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
-from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
+from pydantic import (
+    Discriminator,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+)
 from typing_extensions import TypedDict
 
 from trainingrun_api.training import DataConfig
 from trainingrun_trainer.data import splits
-from trainingrun_trainer.data.folder import Folder
+from trainingrun_trainer.data.folder import Folder, is_inside
 from trainingrun_trainer.data.images import Unreadable
 from trainingrun_trainer.data.instances import AnnotatedImage, Annotations, Box, Instance, bounds
 from trainingrun_trainer.data.problems import Problems
@@ -42,20 +52,29 @@ class _Image(TypedDict):
 
 class _Category(TypedDict):
     id: Id
-    name: str
+    name: Annotated[str, Field(min_length=1)]
 
 
 class _Encoding(TypedDict):
     size: Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]
-    counts: str | list[NonNegativeInt]
+    counts: Annotated[
+        Annotated[list[NonNegativeInt], Tag("numbers")] | Annotated[str, Tag("text")],
+        Discriminator(lambda value: "numbers" if isinstance(value, list) else "text"),
+    ]
+
+
+_Segmentation = Annotated[
+    Annotated[_Encoding, Tag("RLE")] | Annotated[list[list[FiniteFloat]], Tag("polygons")],
+    Discriminator(lambda value: "RLE" if isinstance(value, Mapping) else "polygons"),
+]
 
 
 class _Annotation(TypedDict):
     image_id: Id
     category_id: Id
     id: NotRequired[Id]
-    bbox: NotRequired[list[FiniteFloat]]
-    segmentation: NotRequired[_Encoding | list[list[FiniteFloat]] | None]
+    bbox: NotRequired[list[FiniteFloat] | None]
+    segmentation: NotRequired[_Segmentation | None]
     iscrowd: NotRequired[bool]
 
 
@@ -66,7 +85,7 @@ class _Content(TypedDict):
 
 
 CONTENT: TypeAdapter[_Content] = TypeAdapter(_Content)
-SEGMENTATION: TypeAdapter[Any] = TypeAdapter(_Encoding | list[list[FiniteFloat]] | None)
+SEGMENTATION: TypeAdapter[Any] = TypeAdapter(_Segmentation | None)
 """What may describe a mask."""
 
 
@@ -148,7 +167,7 @@ def _split(name: str) -> str | None:
 
 def _parse(content: bytes, name: str, problems: Problems) -> _Content | None:
     try:
-        return CONTENT.validate_json(content)
+        return CONTENT.validate_json(content.removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         for problem in error.errors(include_url=False):
             place = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in problem["loc"])
@@ -216,25 +235,24 @@ def _images(
     images = Folder(folders[0])
     for index, image in enumerate(file.content["images"]):
         where = f"images[{index}] of {name}"
-        path = PurePosixPath(image["file_name"])
-        if path.is_absolute() or ".." in path.parts or "\0" in image["file_name"]:
+        if not is_inside(image["file_name"]):
             problems.add(f"{where} names {image['file_name']!r}, which is outside of the data")
             continue
         yield AnnotatedImage(
-            _file_of(path, folders, images),
+            _file_of(image["file_name"], folders, images),
             f"{where} ({image['file_name']})",
             tuple(objects[image["id"]]),
             (image["width"], image["height"]),
         )
 
 
-def _file_of(name: PurePosixPath, folders: Sequence[Path], images: Folder) -> Path:
+def _file_of(name: str, folders: Sequence[Path], images: Folder) -> Path:
     """The file of this name in the first folder that has one; where none has, a path that is not there."""
     exact = next((folder / name for folder in folders if (folder / name).is_file()), None)
     if exact is not None:
         return exact
     try:
-        return images.find(name.as_posix())
+        return images.find(name)
     except Unreadable:
         return folders[0] / name
 

@@ -10,16 +10,27 @@ name), or objects as COCO describes them, in pixels. `classes` orders the classe
 without it they are those that occur, sorted.
 """
 
+import codecs
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from trainingrun_api.training import DataConfig
-from trainingrun_trainer.data.metadata import Metadata, is_inside, of_labels
+from trainingrun_trainer.data.folder import is_inside
+from trainingrun_trainer.data.metadata import Metadata, of_labels
 from trainingrun_trainer.data.problems import Problems
 from trainingrun_trainer.data.splits import WORDS, assigned
 from trainingrun_trainer.errors import BadData
@@ -31,7 +42,7 @@ ADVICE = f"Correct {FILE}, or export it again."
 class Annotation(BaseModel):
     """One object in an image."""
 
-    label: str = Field(validation_alias=AliasChoices("label", "category", "class"))
+    label: str = Field(min_length=1, validation_alias=AliasChoices("label", "category", "class"))
     bbox: list[FiniteFloat] | None = Field(None, min_length=4, max_length=4)
     """Left, top, width and height in pixels."""
     segmentation: list[list[FiniteFloat]] | dict[str, Any] | None = None
@@ -39,12 +50,17 @@ class Annotation(BaseModel):
     iscrowd: bool = False
 
 
+def _none_for_nan(value: Any) -> Any:
+    """pandas writes NaN where there is nothing."""
+    return None if value != value else value
+
+
 class _Image(BaseModel):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
     file: str = Field(min_length=1, validation_alias=AliasChoices("file", "filename", "file_name"))
     split: str | list[str | None] | None
-    label: str | None = None
+    label: Annotated[str | None, BeforeValidator(_none_for_nan)] = None
     mask: str | None = None
     annotations: list[Annotation] = Field(default_factory=list)
     width: PositiveInt | None = None
@@ -95,7 +111,7 @@ def read(source: Path, config: DataConfig) -> Dataset:
     text = path.read_bytes()
     problems = Problems()
     try:
-        content = _Content.model_validate_json(text.removeprefix(b"\xef\xbb\xbf"))
+        content = _Content.model_validate_json(text.removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         for problem in error.errors(include_url=False):
             place = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in problem["loc"])

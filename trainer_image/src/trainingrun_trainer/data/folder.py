@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from trainingrun_trainer.data.images import Unreadable
 from trainingrun_trainer.data.problems import Problems
@@ -27,7 +27,7 @@ class Folder:
         exact = self._directory / name
         if exact.is_file():
             return exact
-        found = self._by_stem.get(stem(name), ())
+        found = self._by_stem.get(stem(PurePosixPath(name).as_posix()), ())
         if len(found) > 1:
             raise Unreadable(f"may be {' or '.join(path.name for path in found)}")
         if not found:
@@ -49,6 +49,12 @@ def stem(name: str) -> str:
     return name[: len(name) - len(suffix)]
 
 
+def is_inside(name: str) -> bool:
+    """Whether a name of a file stays below the directory that it is relative to."""
+    path = PurePosixPath(name)
+    return "\0" not in name and not path.is_absolute() and ".." not in path.parts
+
+
 def find_all(directory: Path, names: Sequence[str], where: Sequence[str]) -> tuple[Path, ...]:
     """The files of these names.
 
@@ -58,13 +64,18 @@ def find_all(directory: Path, names: Sequence[str], where: Sequence[str]) -> tup
         where: what a message calls each.
 
     Raises:
-        BadData: some are not there; names the first ten.
+        BadData: some are not there, or two are the same; names the first ten.
     """
-    folder, problems, paths = Folder(directory), Problems(), []
+    folder, problems = Folder(directory), Problems()
+    found: dict[Path, str] = {}
     for name, place in zip(names, where, strict=True):
         try:
-            paths.append(folder.find(name))
+            path = folder.find(name)
         except Unreadable as error:
             problems.add(f"{place} {error}")
+            continue
+        if path in found:
+            problems.add(f"{place} is the same file as {found[path]}")
+        found.setdefault(path, place)
     problems.check(f"Add the files below {directory.name}/, or drop what names them.")
-    return tuple(paths)
+    return tuple(found)

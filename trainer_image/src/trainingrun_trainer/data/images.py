@@ -39,6 +39,8 @@ DAMAGE = (
 )
 """What Pillow raises for a file of another format, or a damaged one."""
 ADVICE = "Replace these files or drop them."
+MOST_PIXELS = 89_478_485
+"""Pixels that a picture may have: Pillow's own guard against decompression bombs."""
 CACHE_NAME = "decoded.npy"
 CACHE_SHARE = 0.5
 """Largest share of the scratch volume's free space that decoded images may take."""
@@ -51,7 +53,8 @@ Pixels = npt.NDArray[np.uint8]
 LabelPixels = npt.NDArray[np.uint16]
 T = TypeVar("T")
 
-# A file of more than Image.MAX_IMAGE_PIXELS (89 million) is an error here, not only one of twice as many.
+# An error here, where Pillow only warns up to twice as many.
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 

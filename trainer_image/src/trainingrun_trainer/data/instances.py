@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as rle
 
-from trainingrun_trainer.data.metadata import Indices
+from trainingrun_trainer.data.splits import Indices
 
 OVERHANG = 0.05
 """Share of a picture's side by which objects may leave it. What does is cut at the edge: tools draw a little
@@ -152,12 +152,39 @@ def _mask(segmentation: Mapping[str, Any], extent: Size) -> Mask:
             f"has an RLE of size {list(segmentation['size'])} in a picture of size [{height:g}, {width:g}]"
         )
     counts = segmentation["counts"]
-    if not isinstance(counts, str | bytes):
-        if min(counts, default=0) < 0 or sum(counts) != width * height:
-            raise ValueError(f"has an RLE of {sum(counts)} pixels in a picture of {width * height:g}")
-        segmentation = rle.frPyObjects(dict(segmentation), int(height), int(width))
-    try:
-        mask: Mask = rle.decode(segmentation)
-    except ValueError as error:
-        raise ValueError("has a damaged RLE") from error
+    lengths = _run_lengths(counts) if isinstance(counts, str | bytes) else list(counts)
+    if min(lengths, default=0) < 0 or sum(lengths) != width * height:
+        raise ValueError(f"has an RLE of {sum(lengths)} pixels in a picture of {width * height:g}")
+    if not any(lengths[1::2]):
+        raise ValueError("has an RLE without any pixel of the object")
+    encoding = rle.frPyObjects({"size": [height, width], "counts": lengths}, int(height), int(width))
+    mask: Mask = rle.decode(encoding)
     return mask
+
+
+def _run_lengths(counts: str | bytes) -> list[int]:
+    """The runs of a compressed encoding. pycocotools reads it itself, but leaves memory as it was where runs
+    are missing.
+
+    Raises:
+        ValueError: it is damaged.
+
+    Source: rleFrString in maskApi.c of https://github.com/cocodataset/cocoapi
+    """
+    lengths: list[int] = []
+    value = shift = 0
+    for byte in counts.encode() if isinstance(counts, str) else counts:
+        digit = byte - ord("0")
+        if not 0 <= digit < 64:
+            raise ValueError("has a damaged RLE")
+        value |= (digit & 0x1F) << shift
+        shift += 5
+        if digit & 0x20:  # more follows
+            continue
+        if digit & 0x10:
+            value -= 1 << shift
+        lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise ValueError("has a damaged RLE")
+    return lengths

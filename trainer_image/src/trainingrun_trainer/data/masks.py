@@ -51,6 +51,8 @@ class DrawnMask:
 
     def read(self) -> tuple[LabelPixels, bytes]:
         width, height = self.size
+        if width * height > images.MOST_PIXELS:
+            raise Unreadable(f"is {width} x {height} in the annotations, which are too many pixels")
         labels = np.zeros((height, width), dtype=np.uint16)
         digest = hashlib.sha256()
         drawn = []

@@ -3,16 +3,16 @@
 A mask has the name of its image, perhaps with another suffix, unless metadata.csv or dataset.json names it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from trainingrun_api.training import DataConfig
-from trainingrun_trainer.data import dataset_json, metadata, splits
-from trainingrun_trainer.data.folder import Folder
+from trainingrun_trainer.data import dataset_json, splits, table
+from trainingrun_trainer.data.folder import Folder, is_inside
 from trainingrun_trainer.data.images import Unreadable
-from trainingrun_trainer.data.metadata import FILE, SPLITS, Indices, row_of
 from trainingrun_trainer.data.problems import Problems
+from trainingrun_trainer.data.splits import SPLITS, Indices
 from trainingrun_trainer.errors import BadData
 
 ADVICE = "Add the files, correct the names, or drop the entries."
@@ -53,7 +53,7 @@ def pairs(source: Path, config: DataConfig, seed: int) -> Pairs:
         BadData: a list is missing or damaged, files are missing or named twice, or a split is empty; names
             the first ten.
     """
-    without_list = config.format in ("zip", "directory") and not (source / FILE).exists()
+    without_list = config.format in ("zip", "directory") and not (source / table.FILE).exists()
     folders = without_list and (source / SPLITS[0]).is_dir()
     found = (_of_folders if folders else _of_lists)(source, config, seed)
     for split in SPLITS[:2]:
@@ -102,7 +102,7 @@ def _of_lists(source: Path, config: DataConfig, seed: int) -> Pairs:
                 for entry in dataset_json.read(source, config).entries
             ]
         case _:
-            named = list(_metadata(source, config))
+            named = _metadata(source, config)
     images, masks = (Folder(source / name) for name in (config.images_directory, config.masks_directory))
     problems = Problems()
     found: dict[Path, tuple[Path, str]] = {}
@@ -126,7 +126,7 @@ def _of_lists(source: Path, config: DataConfig, seed: int) -> Pairs:
 
 
 def _find(folder: Folder, name: str, where: str, problems: Problems) -> Path | None:
-    if not metadata.is_inside(name):
+    if not is_inside(name):
         problems.add(f"{where} names {name!r}, which is outside of the data")
         return None
     try:
@@ -136,19 +136,17 @@ def _find(folder: Folder, name: str, where: str, problems: Problems) -> Path | N
         return None
 
 
-def _metadata(source: Path, config: DataConfig) -> Iterable[_Named]:
-    table = metadata.read_table(source, config)
-    images = metadata.column(table, config.image_column, "data.imageColumn")
-    metadata.check_files(images, config.images_directory)
+def _metadata(source: Path, config: DataConfig) -> list[_Named]:
+    content = table.read(source, config)
+    images = table.image_files(content, config)
     masks: Sequence[str | None] = [None] * len(images)
-    if config.mask_column in table.columns:
-        masks = metadata.column(table, config.mask_column, "data.maskColumn")
-    assigned: Sequence[str | None] = [None] * len(images)
-    if config.split_column in table.columns:
-        assigned = metadata.column(table, config.split_column, "data.splitColumn")
-        metadata.given_splits(assigned, config.split_column)
-    for number, (image, mask, split) in enumerate(zip(images, masks, assigned, strict=True)):
-        yield _Named(image, mask, f"row {row_of(number)} of {FILE}", split)
+    if config.mask_column in content.columns:
+        masks = table.column(content, config.mask_column, "data.maskColumn")
+    assigned: Sequence[str | None] = table.assigned_splits(content, config) or [None] * len(images)
+    return [
+        _Named(image, mask, table.where(line), split)
+        for image, mask, line, split in zip(images, masks, content.index, assigned, strict=True)
+    ]
 
 
 def _split_files(source: Path, config: DataConfig) -> list[_Named]:
@@ -159,7 +157,7 @@ def _split_files(source: Path, config: DataConfig) -> list[_Named]:
         if not path.exists() and split != SPLITS[0]:
             continue
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").split("\n")
         except FileNotFoundError as error:
             raise BadData(
                 f"there is no {path.name} in {config.path}",

@@ -12,9 +12,12 @@ from typing import Any, Protocol
 from trainingrun_api import TrainingConfig
 from trainingrun_api.training import DataConfig
 from trainingrun_trainer.data import archive
-from trainingrun_trainer.data.metadata import Indices
 from trainingrun_trainer.data.sampler import Key
+from trainingrun_trainer.data.splits import Indices
 from trainingrun_trainer.errors import BadData, ScratchFull
+
+NO_FILE = (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+"""What the file system says of names that can never be those of files."""
 
 
 class Batches(Protocol):
@@ -52,7 +55,7 @@ def reading(config: DataConfig, scratch: Path) -> Iterator[None]:
     """Says in the user's words what the file system refuses while data are prepared.
 
     Raises:
-        BadData: a file may not be read.
+        BadData: a file may not be read, or is none.
         ScratchFull: the unpacked data do not fit.
     """
     try:
@@ -63,6 +66,10 @@ def reading(config: DataConfig, scratch: Path) -> Iterator[None]:
             "Make the data readable for user and group 1000, or for everybody.",
         ) from error
     except OSError as error:
+        if error.errno in NO_FILE:
+            raise BadData(
+                f"{error.filename} cannot be read: {error.strerror}", "Correct its name, or what names it."
+            ) from error
         if error.errno != errno.ENOSPC:
             raise
         raise ScratchFull(

@@ -23,10 +23,10 @@ from trainingrun_trainer.data.augmentation import augment_sample, changes
 from trainingrun_trainer.data.images import Images, LabelPixels, Pixels, Shape, Unreadable
 from trainingrun_trainer.data.labels import BACKGROUND, Labels
 from trainingrun_trainer.data.masks import DrawnMask, Mask, MaskFile, Masks
-from trainingrun_trainer.data.metadata import Indices
 from trainingrun_trainer.data.pairs import pairs
 from trainingrun_trainer.data.prepared import PreparedData, directory, reading
 from trainingrun_trainer.data.sampler import Key, generator
+from trainingrun_trainer.data.splits import Indices
 from trainingrun_trainer.logs import LOGGER
 
 MASKS_CACHE = "masks.npy"

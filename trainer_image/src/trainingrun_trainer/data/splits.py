@@ -1,12 +1,15 @@
-"""Which samples train, validate and test, where a format has no classes to stratify by."""
+"""Which samples train, validate and test: as the data assign them, or else by the seed."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from trainingrun_api.training import DataConfig
-from trainingrun_trainer.data.metadata import SPLITS, Indices
-from trainingrun_trainer.errors import BadData
+from trainingrun_trainer.errors import BadConfig, BadData
+
+Indices = npt.NDArray[np.int64]
+SPLITS = ("train", "val", "test")
 
 WORDS: Mapping[str, str] = {
     "train": "train", "training": "train",
@@ -57,3 +60,37 @@ def random(count: int, config: DataConfig, seed: int) -> dict[str, Indices]:
         "test": order[validation : validation + test],
     }
     return {split: np.sort(indices).astype(np.int64) for split, indices in parts.items() if len(indices)}
+
+
+def stratified(
+    labels: Indices, classes: Sequence[str], validation_share: float, test_share: float, seed: int
+) -> dict[str, Indices]:
+    """Splits in which every class has its share: the same for the same labels and seed, whatever the machine.
+
+    Raises:
+        BadConfig: the share of validation images is 0.
+        BadData: a class has fewer images than there are splits.
+    """
+    if validation_share == 0:
+        raise BadConfig(
+            "data.validationSplit is 0 and no split column says otherwise, so nothing is left to validate on",
+            "Set data.validationSplit above 0, or add a column that assigns train, val and test.",
+        )
+    needed = 3 if test_share else 2
+    shuffle = np.random.default_rng(seed)
+    parts: dict[str, list[Indices]] = {split: [] for split in SPLITS}
+    for number, name in enumerate(classes):
+        members = shuffle.permutation(np.flatnonzero(labels == number))
+        if len(members) < needed:
+            raise BadData(
+                f"class {name!r} has {len(members)} images, too few for {needed} splits",
+                "Add images of that class, or drop it.",
+            )
+        validation = max(1, round(len(members) * validation_share))
+        test = min(max(1, round(len(members) * test_share)), len(members) - 2) if test_share else 0
+        validation = min(validation, len(members) - test - 1)
+        parts["val"].append(members[:validation])
+        parts["test"].append(members[validation : validation + test])
+        parts["train"].append(members[validation + test :])
+    splits = {split: np.sort(np.concatenate(indices)).astype(np.int64) for split, indices in parts.items()}
+    return {split: indices for split, indices in splits.items() if len(indices)}

@@ -115,7 +115,7 @@ def intensities(path: Path, window: tuple[float, float] | None) -> npt.NDArray[n
     is cut; without a window its least and greatest intensity are the bounds.
 
     Raises:
-        BadVolume: as for `header`, or an intensity is not finite.
+        BadVolume: as for `header`, or an intensity is not finite or too large.
         PermissionError: it may not be read.
     """
     with _in_the_users_words():
@@ -123,6 +123,8 @@ def intensities(path: Path, window: tuple[float, float] | None) -> npt.NDArray[n
         low, high = float(voxels.min()), float(voxels.max())
         if not np.isfinite((low, high)).all():
             raise BadVolume("holds NaN or infinite intensities")
+        if high - low > float(np.finfo(np.float32).max):
+            raise BadVolume(f"holds intensities from {low:g} to {high:g}, which are too far apart")
         if window is not None:
             low, high = window
         voxels = (voxels - np.float32(low)) / np.float32(high - low if high > low else 1)

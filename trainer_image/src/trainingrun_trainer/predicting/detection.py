@@ -17,7 +17,7 @@ from trainingrun_api import TrainingConfig
 from trainingrun_trainer.artifacts import as_json
 from trainingrun_trainer.atomic import atomic_file
 from trainingrun_trainer.data import images
-from trainingrun_trainer.data.detection import DetectionBatch, fitted, resized
+from trainingrun_trainer.data.detection_batches import DetectionBatch, fitted, resized
 from trainingrun_trainer.predicting import Learned, Predictor
 
 FILE = "predictions.json"

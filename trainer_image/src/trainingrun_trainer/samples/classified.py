@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainingrun_trainer.data.metadata import FILE, IMAGES
+from trainingrun_trainer.data.table import FILE, IMAGES
 from trainingrun_trainer.samples.packing import pack, png
 
 XRAY_IMAGES = 600

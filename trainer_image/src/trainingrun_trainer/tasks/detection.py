@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from trainingrun_api import TrainingConfig
-from trainingrun_trainer.data.detection import DetectedImages, DetectionBatch
+from trainingrun_trainer.data.detection_batches import DetectedImages, DetectionBatch
 from trainingrun_trainer.metrics.detection import DetectionMetrics, LossMetrics, Objects
 from trainingrun_trainer.models import detector
 from trainingrun_trainer.tasks.module import TaskModule

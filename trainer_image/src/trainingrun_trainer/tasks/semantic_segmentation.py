@@ -81,9 +81,9 @@ class SegmentationModule(TaskModule):
 
     @property
     def _patch_size(self) -> tuple[int, int, int]:
-        from trainingrun_trainer.data import volumes
+        from trainingrun_trainer.data.volume_batches import patch_size
 
-        return volumes.patch_size(self.config)
+        return patch_size(self.config)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits, (batch, outputs, height, width), of uint8 images, (batch, channels, height, width); or
