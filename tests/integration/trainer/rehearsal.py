@@ -1,14 +1,19 @@
-"""Runs attempts of a run one after the other and ends them at chosen points: `python -m ... < lives.json`.
+"""Runs attempts of runs, and ends them at chosen points.
 
-A process of its own, which imports what takes seconds once and forks each rank of each attempt. What it reads
-is a list of Life as JSON, what it prints last a list of the exit codes of each life's ranks.
+`play` does so in a process of its own, which imports what takes seconds once and forks each rank of each
+attempt. Runs go side by side, one on each processor; attempts of one run follow each other. What that process
+reads is a list of Life as JSON, what it prints last a list of the exit codes of each life's ranks.
 """
 
 import json
+import multiprocessing
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from unittest.mock import patch
@@ -21,6 +26,7 @@ from tests.integration.trainer.ports import free_port
 from trainingrun_api import names
 from trainingrun_trainer import __main__ as trainer_main
 from trainingrun_trainer import records, training
+from trainingrun_trainer.finishing import Finish
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,8 @@ class Strike:
     """Where a signal ends an attempt: before or after the keeper saw the n-th (from 1) of some event."""
 
     when: str
-    """step, validation-batch, epoch-end, before-epoch-end, chunk, evaluation or results."""
+    """step, validation-batch, epoch-end, before-epoch-end, chunk, link, evaluation, results, report or
+    plots."""
     number: int = 1
     rank: int = 0
     signal: int = signal.SIGKILL
@@ -44,9 +51,30 @@ class Life:
     ranks: int = 1
     strike: Strike | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    """Of the config, as `--set` takes them."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Life":
+        strike = content.pop("strike")
+        return cls(**content, strike=Strike(**strike) if strike else None)
+
+
+def play(lives: Sequence[Life]) -> tuple[list[list[int]], str]:
+    """The exit codes of the ranks of each attempt, 128 + n for signal n, and what all of them printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", __name__],
+        input=json.dumps([life.to_json() for life in lives]),
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1]), done.stdout
 
 
 class Events:
@@ -102,7 +130,7 @@ class AfterKeeper(Checkpoint):
 def instrument(strike: Strike) -> None:
     """Let this process be struck."""
     events = Events(strike)
-    build, end, sync = training._trainer, records.end, os.fdatasync
+    build = training._trainer
 
     def build_and_watch(*arguments: Any) -> pl.Trainer:
         trainer: Any = build(*arguments)
@@ -118,8 +146,14 @@ def instrument(strike: Strike) -> None:
         return both
 
     patch.object(training, "_trainer", build_and_watch).start()
-    patch.object(records, "end", then("results", end)).start()
-    patch.object(os, "fdatasync", then("chunk", sync)).start()
+    for owner, name, event in (
+        (records, "end", "results"),
+        (os, "fdatasync", "chunk"),
+        (os, "link", "link"),
+        (training, "finish", "report"),
+        (Finish, "draw_plots", "plots"),
+    ):
+        patch.object(owner, name, then(event, getattr(owner, name))).start()
 
 
 def live(life: Life) -> list[int]:
@@ -157,20 +191,35 @@ def be_rank(life: Life, rank: int, port: str) -> None:
     if life.strike and life.strike.rank == rank:
         instrument(life.strike)
     try:
-        trainer_main.main(["--config", life.config, "--run-dir", life.run_dir])
+        overrides = [argument for override in life.overrides for argument in ("--set", override)]
+        trainer_main.main(["--config", life.config, "--run-dir", life.run_dir, *overrides])
     except SystemExit as error:
         sys.stdout.flush()
         os._exit(int(error.code or 0))
 
 
-def main() -> None:
-    lives = json.load(sys.stdin)
+def chain(lives: list[Life]) -> tuple[list[list[int]], str]:
+    """Attempts of one run, each after the end of the one before; their exit codes, and what they printed."""
     codes = []
-    for life in lives:
-        strike = life.pop("strike")
-        codes.append(live(Life(**life, strike=Strike(**strike) if strike else None)))
-        print(f"== {life['run_dir']} attempt {life['attempt']}: {codes[-1]}", flush=True)
-    print(json.dumps(codes))
+    with tempfile.TemporaryFile() as output:
+        os.dup2(output.fileno(), sys.stdout.fileno())
+        for life in lives:
+            codes.append(live(life))
+            print(f"== {life.run_dir} attempt {life.attempt}: {codes[-1]}", flush=True)
+        output.seek(0)
+        return codes, output.read().decode()
+
+
+def main() -> None:
+    runs: dict[str, list[Life]] = {}
+    for life in (lives := [Life.from_json(content) for content in json.load(sys.stdin)]):
+        runs.setdefault(life.run_dir, []).append(life)
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("fork")) as pool:
+        chains = dict(zip(runs, pool.map(chain, runs.values()), strict=True))
+    for _, printed in chains.values():
+        print(printed, end="")
+    codes = {run: iter(codes) for run, (codes, _) in chains.items()}
+    print(json.dumps([next(codes[life.run_dir]) for life in lives]))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ compared with the undisturbed run.
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -21,7 +19,7 @@ import pytest
 import torch
 
 from tests.integration.trainer.conftest import Launcher, Running
-from tests.integration.trainer.rehearsal import Life, Strike
+from tests.integration.trainer.rehearsal import Life, Strike, play
 from tests.integration.trainer.test_failures import workers
 from trainingrun_api import names
 from trainingrun_api.names import EXIT_DONE, EXIT_INTERRUPTED
@@ -56,6 +54,7 @@ ONE_RANK = (
     Row("after the last step of an epoch", Strike("step", 11), 9),
     Row("within validation", Strike("validation-batch", 2), 9),
     Row("between validation and the save", Strike("before-epoch-end", 2), 21),
+    Row("between last.ckpt and the file of a best epoch", Strike("link", 2), 22),
     Row("after the save of an epoch", Strike("epoch-end", 1), 11),
     Row("after the last epoch", Strike("epoch-end", EPOCHS), 33),
     Row("within the final evaluation", Strike("evaluation"), 33),
@@ -141,23 +140,14 @@ class Rehearsed:
             "monitor": "val_loss",
             "maxEpochs": EPOCHS,
             "accelerator": "cpu",
-            "artifacts": {"report": False},
+            "artifacts": {"report": False, "saveTopK": 2},
             **self._changes,
         }
 
     def play(self) -> "Rehearsed":
         """Run what was planned."""
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.integration.trainer.rehearsal"],
-            input=json.dumps([life.to_json() for life in self._lives]),
-            capture_output=True,
-            text=True,
-            timeout=1200,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-        self.output += done.stdout
-        codes = json.loads(done.stdout.splitlines()[-1])
+        codes, output = play(self._lives)
+        self.output += output
         for life, code in zip(self._lives, codes, strict=True):
             self.codes[Path(life.run_dir).name, life.attempt] = code
         self._lives = []
@@ -178,7 +168,9 @@ def check_same(one: Path, other: Path) -> None:
         assert timeless(json.loads((one / name).read_text())) == timeless(
             json.loads((other / name).read_text())
         ), name
-    for name in (LAST, BEST):
+    best = {path.name for path in (one / "checkpoints").glob("epoch-*.ckpt")}
+    assert best == {path.name for path in (other / "checkpoints").glob("epoch-*.ckpt")}
+    for name in (LAST, BEST, *best):
         mine, its = (load(path / "checkpoints" / name) for path in (one, other))
         for part in ("state_dict", "optimizer_states", "plateau", "counted", TRAINING_WEIGHTS, STATE):
             assert bits(mine.get(part)) == bits(its.get(part)), f"{name}: {part}"
@@ -293,6 +285,23 @@ def test_another_number_of_ranks_goes_on_and_says_that_it_is_not_exact(
     assert two_ranks.said(run, 2).count("not bit-exact") == 1
     metrics = json.loads((two_ranks.path(run) / "metrics.json").read_text())
     assert [entry["epoch"] for entry in metrics] == list(range(1, EPOCHS + 1))
+
+
+def test_the_best_epochs_are_named_and_their_files_are_there(one_rank: Rehearsed) -> None:
+    path = one_rank.path("undisturbed")
+    results, metrics = (json.loads((path / name).read_text()) for name in ("results.json", "metrics.json"))
+    two_best = sorted(metrics, key=lambda epoch: float(epoch["val_loss"]))[:2]
+    assert results["best_checkpoints"] == [
+        {
+            "path": f"checkpoints/epoch-{epoch['epoch']}.ckpt",
+            "score": epoch["val_loss"],
+            "epoch": epoch["epoch"],
+        }
+        for epoch in two_best
+    ]
+    for entry, epoch in zip(results["best_checkpoints"], two_best, strict=True):
+        assert load(path / entry["path"])["global_step"] == epoch["global_step"]
+    assert len(list((path / "checkpoints").glob("epoch-*.ckpt"))) == 2
 
 
 def test_a_truncated_checkpoint_is_skipped(one_rank: Rehearsed) -> None:

@@ -1,8 +1,6 @@
 """Images with masks are learned from folder to results, by two pods; and a killed run goes on bit for bit."""
 
 import json
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ import pytest
 import torch
 
 from tests.integration.trainer.conftest import Launcher
-from tests.integration.trainer.rehearsal import Life, Strike
+from tests.integration.trainer.rehearsal import Life, Strike, play
 from tests.integration.trainer.test_resume import EVERY_3_STEPS, KILLED, check_same
 from trainingrun_api.names import EXIT_DONE
 from trainingrun_trainer import config as configs
@@ -103,15 +101,7 @@ def test_a_run_that_was_killed_within_an_epoch_goes_on_exactly(
         Life(str(config), str(tmp_path / run), attempt, strike=strike, environment=EVERY_3_STEPS)
         for run, attempt, strike in runs
     ]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.integration.trainer.rehearsal"],
-        input=json.dumps([life.to_json() for life in lives]),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    codes = json.loads(done.stdout.splitlines()[-1])
-    assert codes == [[EXIT_DONE], [KILLED], [EXIT_DONE]], done.stdout[-4000:]
-    assert "step 6," in done.stdout
+    codes, output = play(lives)
+    assert codes == [[EXIT_DONE], [KILLED], [EXIT_DONE]], output[-4000:]
+    assert "step 6," in output
     check_same(tmp_path / "undisturbed", tmp_path / "killed")

@@ -2,6 +2,7 @@
 
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -42,12 +43,24 @@ def broken() -> Metric:
     raise ValueError("no such day")
 
 
+class Everybodys(MissRate):
+    """Waits for other ranks, as far as torchmetrics lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.distributed_available_fn = lambda: True
+
+    def _sync_dist(self, *arguments: Any, **named: Any) -> None:
+        raise AssertionError("a rank waits for others")
+
+
 @pytest.fixture(autouse=True)
 def package(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("hospital")
     for name, value in {
         "MissRate": MissRate,
         "Pair": Pair,
+        "Everybodys": Everybodys,
         "Recall": MissRate,
         "broken": broken,
         "number": lambda: 1,
@@ -104,9 +117,20 @@ def test_what_is_no_metric_is_refused(paths: list[str], said: str) -> None:
 
 
 def test_a_metric_that_does_not_fit_is_refused_when_it_counts() -> None:
-    with pytest.raises(BadConfig, match="strict does not take the batches"):
+    with pytest.raises(BadConfig, match="hospital:strict does not take the batches"):
         CustomMetrics(["hospital:strict"]).update(torch.rand(2, 5), torch.tensor([0, 3]))
     pair = CustomMetrics(["hospital:Pair"])
     pair.update(torch.rand(2, 2), torch.tensor([0, 1]))
-    with pytest.raises(BadConfig, match="pair gives no single number"):
+    with pytest.raises(BadConfig, match="hospital:Pair gives no single number"):
         pair.scores()
+
+
+def test_a_metric_is_tried_by_each_rank_alone_and_forgets_it() -> None:
+    custom = CustomMetrics(["hospital:Everybodys"])
+    custom.try_out(torch.eye(2), torch.tensor([0, 0]))
+    metric = custom.metrics["everybodys"]
+    assert not metric.update_called
+    assert (int(metric.wrong), int(metric.seen)) == (0, 0)
+    custom.update(torch.eye(2), torch.tensor([0, 1]))
+    with pytest.raises(BadConfig, match="a rank waits for others"):
+        custom.scores()

@@ -46,6 +46,7 @@ EXPERIMENT = {
             {
                 "experiment": {**EXPERIMENT, "epochs": 10, "batch_size": 32, "monitor_metric": "val_loss"},
                 "system": {"batch_size": 32, "num_workers": 0, "pin_memory": True, "validation_split": 0.2},
+                "output": {"save_top_k": 3},
             },
             {"loss"},
             id="xray-screening",

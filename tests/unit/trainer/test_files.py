@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainingrun_api import TrainingConfig
-from trainingrun_trainer.artifacts import RunDirectory, as_json, config_digest
+from trainingrun_trainer.artifacts import REPORTING, RunDirectory, as_json, config_digest
 from trainingrun_trainer.atomic import atomic_file, remove_leftovers
 from trainingrun_trainer.errors import BadConfig, Fenced
 from trainingrun_trainer.fence import Fence
@@ -93,8 +93,33 @@ def test_a_run_is_finished_once_its_results_are_written(tmp_path: Path) -> None:
     begin(directory)
     directory.write_metrics([{"epoch": 1}])
     assert directory.finished(CONFIG) is None
-    directory.write_results({"best_epoch": 1})
-    assert directory.finished(CONFIG) == ([{"epoch": 1}], {"best_epoch": 1})
+    directory.write_results({"reported": False})
+    assert directory.finished(CONFIG) is None
+    directory.write_results({"reported": True})
+    assert directory.finished(CONFIG) == ([{"epoch": 1}], {"reported": True})
+
+
+@pytest.mark.parametrize(
+    ("ended", "found", "outcome", "killed_in"),
+    [
+        ("interrupted", "completed", "interrupted", set()),
+        (None, "completed", "completed", {"plots"}),
+        (None, "failed", "failed", {"plots"}),
+    ],
+)
+def test_a_run_is_completed_by_whoever_finds_it_done(
+    tmp_path: Path, ended: str | None, found: str, outcome: str, killed_in: set[str]
+) -> None:
+    """By an attempt that never began to train itself."""
+    first, next_one = RunDirectory(tmp_path / "run", 1), RunDirectory(tmp_path / "run", 2)
+    begin(first)
+    first.note({REPORTING: "plots"})
+    if ended:
+        first.end(ended)
+    next_one.end(found)
+    run = next_one.read_run()
+    assert (run["state"], [entry["outcome"] for entry in run["attempts"]]) == (found, [outcome])
+    assert next_one.killed_in() == killed_in
 
 
 def test_the_directory_of_another_config_is_refused(tmp_path: Path) -> None:

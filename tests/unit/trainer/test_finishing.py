@@ -42,6 +42,7 @@ RESULTS = {
     "model_params": 12_345,
     "scores": {"val_loss": 0.5, "val_recall": 0.9, "test_recall": 0.8, "val_recall_class_a": 1.0},
     "exports": {},
+    "reported": False,
     "warnings": [UNFINISHED],
 }
 RUN = {
@@ -88,7 +89,11 @@ def test_what_fails_costs_a_warning_and_nothing_else(
         raise MemoryError("first line\nsecond line")
 
     results = finished(attempt, monkeypatch, fail, lambda: done.append(attempt.heartbeat.phase))
-    assert results == {**RESULTS, "warnings": ["step 1: left out, MemoryError: first line"]}
+    assert results == {
+        **RESULTS,
+        "reported": True,
+        "warnings": ["step 1: left out, MemoryError: first line"],
+    }
     assert done == [TrainerPhase.REPORTING]
     assert (attempt.directory.path / "report.html").is_file()
     assert "first line" in (attempt.directory.path / "model_card.md").read_text()
@@ -123,8 +128,30 @@ def test_after_sigterm_what_takes_long_is_left_out_and_the_run_is_done(
     results = finished(attempt, monkeypatch, stopped, lambda: done.append("next"))
     assert done == []
     assert results["warnings"][-1] == "step 2: left out, the pod was stopped"
+    assert results["reported"] is False
     assert (len(results["warnings"]) == 1) is swallowed
     assert (attempt.directory.path / "report.html").is_file()
+
+
+def test_what_an_attempt_was_killed_in_is_not_tried_again(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    class Killed(BaseException):
+        """The process ends here."""
+
+    def kill() -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        finished(attempt, monkeypatch, lambda: done.append(1), kill, lambda: done.append(3))
+    attempt.directory = RunDirectory(attempt.directory.path, 2)
+    attempt.directory.begin({"nodes": 1, "world_size": 2}, RUN, CONFIG)
+    results = finished(attempt, monkeypatch, lambda: done.append(1), kill, lambda: done.append(3))
+    assert done == [1, 1, 3]
+    assert results["warnings"] == ["step 2: left out, an earlier attempt was killed in it"]
+    assert results["reported"] is True
 
 
 def test_a_fenced_attempt_ends(attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,13 +161,15 @@ def test_a_fenced_attempt_ends(attempt: Attempt, monkeypatch: pytest.MonkeyPatch
     assert json.loads((attempt.directory.path / "results.json").read_text()) == RESULTS
 
 
-def test_a_killed_attempt_leaves_results_that_say_so(attempt: Attempt) -> None:
-    """The next attempt finds them and does nothing again."""
+@pytest.mark.parametrize("reported", [False, True])
+def test_results_are_the_end_once_report_and_exports_are_made(attempt: Attempt, reported: bool) -> None:
     known = attempt.directory.read_run()
     known["provenance"]["config_sha256"] = config_digest(CONFIG)
     (attempt.directory.path / "run.json").write_text(json.dumps(known))
     (attempt.directory.path / "metrics.json").write_text("[]")
-    assert attempt.directory.finished(CONFIG) == ([], RESULTS)
+    results = {**RESULTS, "reported": reported}
+    attempt.directory.write_results(results)
+    assert attempt.directory.finished(CONFIG) == (([], results) if reported else None)
 
 
 def test_long_work_beats_but_what_hangs_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:

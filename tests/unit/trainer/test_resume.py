@@ -29,7 +29,7 @@ def checkpoint(step: int, *, best: int | None, latest: int | None) -> dict[str, 
             "position": {"epoch": step // 10, "images": 0},
             "identity": {"seed": 42, "world_size": 1, "data_sha256": "a"},
             "random": [{"torch": torch.get_rng_state()}],
-            "best": epoch_of(best) if best else None,
+            "best": [epoch_of(best)] if best else [],
             "latest": epoch_of(latest) if latest else None,
             "should_stop": False,
         },
@@ -69,13 +69,12 @@ def test_a_best_checkpoint_whose_writer_died_is_written_from_the_last_one(tmp_pa
     saving.save_checkpoint(checkpoint(20, best=20, latest=20), tmp_path / LAST)
     next_one = store(tmp_path, 2)
     _, state = resumed(next_one)
-    assert state.best is not None
-    assert state.best.step == 20
+    assert [epoch.step for epoch in state.best] == [20]
     assert next_one.holds_best(20)
 
 
-@pytest.mark.parametrize(("step", "best_now"), [(20, 20), (25, None)])
-def test_a_damaged_best_checkpoint_is_replaced(tmp_path: Path, step: int, best_now: int | None) -> None:
+@pytest.mark.parametrize(("step", "best_now"), [(20, [20]), (25, [])])
+def test_a_damaged_best_checkpoint_is_replaced(tmp_path: Path, step: int, best_now: list[int]) -> None:
     saving = store(tmp_path)
     saving.save_checkpoint(checkpoint(10, best=10, latest=10), tmp_path / BEST)
     saving.save_checkpoint(checkpoint(step, best=10, latest=20), tmp_path / LAST)
@@ -83,7 +82,7 @@ def test_a_damaged_best_checkpoint_is_replaced(tmp_path: Path, step: int, best_n
     next_one = store(tmp_path, 2)
     _, state = resumed(next_one)
     # the end of an epoch can be the best so far; within an epoch, the next end is
-    assert (state.best.step if state.best else None) == best_now
+    assert [epoch.step for epoch in state.best] == best_now
     assert next_one.holds_best(step)
 
 

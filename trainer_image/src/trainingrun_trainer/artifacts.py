@@ -24,6 +24,10 @@ from trainingrun_trainer.fence import FENCE, Fence
 RUNNING = "running"
 """State of a run that no attempt has ended; ended ones have an outcome of the termination message."""
 
+COMPLETED = "completed"
+REPORTING = "reporting"
+"""In run.json what an attempt was making of report and exports when it was killed."""
+
 Record = Mapping[str, float | int | str]
 
 
@@ -83,7 +87,7 @@ class RunDirectory:
         return self._read("run.json") or {}
 
     def finished(self, config: TrainingConfig) -> tuple[list[Record], dict[str, Any]] | None:
-        """Epochs and results of this config, where they are written already.
+        """Epochs and results of this config, where they are written already, with report and exports.
 
         Raises:
             BadConfig: the directory belongs to a run of another config.
@@ -95,7 +99,7 @@ class RunDirectory:
                 "Use another --run-dir, or restore the config, which stands in config.json.",
             )
         results = self._read("results.json")
-        return (self._read("metrics.json"), results) if known and results else None
+        return (self._read("metrics.json"), results) if known and results and results["reported"] else None
 
     def begin(self, attempt: Mapping[str, Any], content: Mapping[str, Any], config: TrainingConfig) -> None:
         """Freeze the config, and record in run.json that an attempt trains. Earlier attempts stay, their
@@ -107,6 +111,10 @@ class RunDirectory:
         attempts = [*earlier, {"attempt": self.attempt, **attempt, "started_at": utc_now()}]
         self._write_run({"run_id": self.run_id, **content, "state": RUNNING, "attempts": attempts})
 
+    def killed_in(self) -> set[str]:
+        """What of report and exports earlier attempts were killed in."""
+        return {known[REPORTING] for known in self.read_run().get("attempts", []) if REPORTING in known}
+
     def note(self, content: Mapping[str, Any]) -> None:
         """Add to what run.json says of the attempt that trains."""
         run = self.read_run()
@@ -114,12 +122,17 @@ class RunDirectory:
         self._write_run({**run, "attempts": [*earlier, {**last, **content}]})
 
     def end(self, state: str) -> None:
-        """Record how the attempt ended, if it ever began."""
+        """Record how the attempt ended, if it ever began; that a run is completed in any case."""
         run = self.read_run()
-        if run.get("state") == RUNNING:
-            *earlier, last = run["attempts"]
-            attempts = [*earlier, {**last, "ended_at": utc_now(), "outcome": state}]
-            self._write_run({**run, "state": state, "attempts": attempts})
+        before = run.get("state")
+        if before is None or before == COMPLETED or (before != RUNNING and state != COMPLETED):
+            return
+        *earlier, last = run["attempts"]
+        if "outcome" not in last:
+            killed = last["attempt"] != self.attempt
+            last = {name: value for name, value in last.items() if killed or name != REPORTING}
+            last |= {"ended_at": utc_now(), "outcome": state}
+        self._write_run({**run, "state": state, "attempts": [*earlier, last]})
 
     def write_metrics(self, epochs: Sequence[Record]) -> None:
         """Write all epochs so far, in three forms."""
@@ -132,7 +145,7 @@ class RunDirectory:
         self._write(f"metrics_{self.run_id}.csv", text.getvalue().encode())
 
     def write_results(self, results: Mapping[str, Any]) -> None:
-        """Write results.json, by which a later attempt knows that nothing is left to do."""
+        """Write results.json, by whose `reported` a later attempt knows that nothing is left to do."""
         self._write("results.json", as_json(results))
 
     def _write_run(self, run: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import IO
 
 READABLE = 0o644
@@ -34,6 +35,25 @@ def atomic_file(path: Path, before_rename: Callable[[], None] | None = None) -> 
         temporary.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def hard_link(source: Path, path: Path, before_rename: Callable[[], None]) -> bool:
+    """Give a file a second place without a second copy; False where its file system has no hard links.
+
+    Files that are only ever replaced as a whole may share their bytes. `before_rename` is as above.
+    """
+    temporary = path.with_name(f".{path.name}.{token_hex(4)}{SUFFIX}")
+    try:
+        os.link(source, temporary)
+    except OSError:
+        return False
+    try:
+        before_rename()
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # it stays, too, where both are links of one file already
+    sync_directory(path.parent)
+    return True
 
 
 def remove_leftovers(directory: Path) -> None:

@@ -1,7 +1,8 @@
 """Checkpoint files: at whatever moment a writer dies, the newest complete one is there and can be told.
 
 last.ckpt is the newest, previous.ckpt the one before it, best.ckpt the best epoch by the monitored metric,
-and best_model.pt the bare weights of the best. Each checkpoint has a manifest beside it with its SHA-256. A
+and best_model.pt the bare weights of the best. Where several best epochs are kept, each has an epoch-<n>.ckpt
+too: a hard link where the file system has them. Each checkpoint has a manifest beside it with its SHA-256. A
 file is whole if any of the manifests describes it, so a new last.ckpt comes in this order, each step atomic:
 
 1. the new file, whole, under another name
@@ -9,6 +10,9 @@ file is whole if any of the manifests describes it, so a new last.ckpt comes in 
 3. last.manifest.json := the one of the new file
 4. last.ckpt -> previous.ckpt
 5. the new file -> last.ckpt
+
+Only then come best.ckpt and epoch-<n>.ckpt, and what they replace goes last: at each moment last.ckpt is, or
+finds beside it, each of the best epochs that it speaks of.
 """
 
 import hashlib
@@ -17,7 +21,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -30,6 +34,7 @@ from trainingrun_trainer.artifacts import as_json, utc_now
 from trainingrun_trainer.fence import Fence
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.patience import patiently
+from trainingrun_trainer.ranking import BestCheckpoint
 
 BEST = "best.ckpt"
 LAST = "last.ckpt"
@@ -81,14 +86,20 @@ class Stored:
 class CheckpointStore(CheckpointIO):
     """The checkpoint files of a run, as Lightning and the resume read and write them."""
 
-    def __init__(self, directory: Path, fence: Fence, observer: Observer | None = None) -> None:
+    def __init__(
+        self, directory: Path, fence: Fence, observer: Observer | None = None, *, top_k: int = 1
+    ) -> None:
+        """Args: top_k: how many best epochs are kept; above one each has a file of its own."""
         self._directory = directory
         self._fence = fence
         self._observer = observer
+        self._top_k = top_k
         self._last: Manifest | None = None
         """Of last.ckpt, once it is known to be whole."""
-        self._pending: tuple[Manifest, bytes] | None = None
-        """A best checkpoint that could not be written yet."""
+        self._pending: dict[int, tuple[Manifest, bytes, bool]] = {}
+        """By step what could not be written yet of the best epochs, and whether it was the best of all."""
+        self._ranking: Sequence[BestCheckpoint] = ()
+        """The best epochs so far, where each has a file of its own."""
         self._loaded: dict[str, Any] | None = None
 
     def save_checkpoint(
@@ -96,9 +107,14 @@ class CheckpointStore(CheckpointIO):
     ) -> None:
         """Write last.ckpt, and best.ckpt alike where the path names it.
 
-        Training survives a volume that cannot be written: the next save tries again, and the best epoch is
-        kept in memory until then. It is written before any later last.ckpt, so that no checkpoint on the
+        Training survives a volume that cannot be written: the next save tries again, and the best epochs are
+        kept in memory until then. They are written before any later last.ckpt, so that no checkpoint on the
         volume speaks of a best one that is lost.
+
+        Args:
+            checkpoint: what is saved.
+            path: whose name is LAST or BEST.
+            storage_options: at the end of an epoch the BestCheckpoints so far, best first.
 
         Raises:
             Fenced: a later attempt has begun.
@@ -118,16 +134,23 @@ class CheckpointStore(CheckpointIO):
             time=utc_now(),
         )
         best = Path(path).name == BEST
+        if storage_options and self._top_k > 1:
+            self._ranking = storage_options
+        kept = {epoch.step for epoch in self._ranking}
+        keep = best or (storage_options is not None and manifest.step in kept)
+        if keep:
+            self._pending = {step: content for step, content in self._pending.items() if step in kept}
         try:
-            if self._pending and not best:
-                self._write_pending()
+            self._write_pending()
             self._write_last(manifest, content)
-            if best:
-                self._write_best(manifest, content)
+            if keep:
+                self._keep(manifest, content, best=best)
+            if self._ranking:
+                self._remove_all_but(self._ranking)
         except OSError as error:
             LOGGER.warning("the checkpoint of step %d could not be written: %s", manifest.step, error)
-            if best:
-                self._pending = manifest, content
+            if keep:
+                self._pending[manifest.step] = manifest, content, best
             self._observer.not_saved()
             return
         self._observer.saved(time.monotonic() - started, manifest.step)
@@ -138,8 +161,13 @@ class CheckpointStore(CheckpointIO):
         Raises:
             OSError: the best checkpoint cannot be written.
         """
-        if self._pending:
-            patiently(self._write_pending, wait)
+
+        def write() -> None:
+            self._write_pending()
+            if self._ranking:
+                self._remove_all_but(self._ranking)
+
+        patiently(write, wait)
 
     def newest(self) -> tuple[Stored | None, list[str]]:
         """The whole checkpoint of the highest step, and the names of files that no manifest describes."""
@@ -172,9 +200,27 @@ class CheckpointStore(CheckpointIO):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         return any(m.sha256 == digest and m.step == step for m in self._manifests().values())
 
-    def copy_to_best(self, stored: Stored) -> None:
-        """Make a whole checkpoint the best one."""
-        self._write_best(stored.manifest, stored.content)
+    def holds(self, epoch: BestCheckpoint) -> bool:
+        """Whether the checkpoint of an epoch is there, as best.ckpt or in a file of its own."""
+        return self._holds_epoch(epoch) or self.holds_best(epoch.step)
+
+    def arrange(self, best: Sequence[BestCheckpoint], stored: Stored) -> None:
+        """Let the files be those of the best epochs, each of which is held or `stored` itself. Where there is
+        none, `stored` becomes best.ckpt."""
+
+        def held(epoch: BestCheckpoint, name: str) -> Stored:
+            return stored if epoch.step == stored.manifest.step else self._stored(name)
+
+        if self._top_k > 1:
+            for epoch in best:
+                if not self._holds_epoch(epoch):
+                    own = held(epoch, BEST)
+                    self._write_epoch(own.manifest, own.content, own.path.name)
+            self._remove_all_but(best)
+        first = best[0] if best else None
+        if first is None or not self.holds_best(first.step):
+            own = held(first, epoch_file(first.epoch)) if first else stored
+            self._write_best(own.manifest, own.content)
 
     def lend(self, checkpoint: dict[str, Any]) -> None:
         """Let Lightning load this one, whatever path it asks for."""
@@ -190,10 +236,31 @@ class CheckpointStore(CheckpointIO):
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
         raise NotImplementedError("checkpoints replace each other")
 
+    def _stored(self, name: str) -> Stored:
+        path = self._directory / name
+        return Stored(self._manifests([name])[name], path, path.read_bytes())
+
+    def _holds_epoch(self, epoch: BestCheckpoint) -> bool:
+        """By step and size: to read gigabytes of each would hold up every start."""
+        path = self._directory / epoch_file(epoch.epoch)
+        manifest = self._manifests([path.name]).get(path.name)
+        return (
+            manifest is not None
+            and path.exists()
+            and (manifest.step, manifest.size) == (epoch.step, path.stat().st_size)
+        )
+
     def _write_pending(self) -> None:
-        assert self._pending is not None
-        self._write_best(*self._pending)
-        self._pending = None
+        for step, (manifest, content, best) in sorted(self._pending.items()):
+            self._keep(manifest, content, best=best)
+            del self._pending[step]
+
+    def _keep(self, manifest: Manifest, content: bytes, *, best: bool) -> None:
+        if best:
+            self._write_best(manifest, content)
+        if self._top_k > 1:
+            last = self._last is not None and self._last.sha256 == manifest.sha256
+            self._write_epoch(manifest, content, BEST if best else LAST if last else None)
 
     def _write_last(self, manifest: Manifest, content: bytes) -> None:
         def make_way() -> None:
@@ -211,8 +278,21 @@ class CheckpointStore(CheckpointIO):
     def _write_best(self, manifest: Manifest, content: bytes) -> None:
         best = replace(manifest, file=BEST)
         self._write(self._directory / BEST, content, lambda: self._describe(best))
-        if self._pending and self._pending[0].step <= manifest.step:
-            self._pending = None
+
+    def _write_epoch(self, manifest: Manifest, content: bytes, twin: str | None = None) -> None:
+        """Args: twin: a file of the same content."""
+        own = replace(manifest, file=epoch_file(manifest.epoch))
+        path = self._directory / own.file
+        if not (twin and self._fence.link(self._directory / twin, path, lambda: self._describe(own))):
+            self._write(path, content, lambda: self._describe(own))
+
+    def _remove_all_but(self, best: Sequence[BestCheckpoint]) -> None:
+        kept = {epoch_file(epoch.epoch) for epoch in best}
+        for path in self._directory.glob(epoch_file("*")):
+            if path.name not in kept:
+                self._fence.check()
+                path.unlink(missing_ok=True)
+                manifest_path(path).unlink(missing_ok=True)
 
     def _write(self, path: Path, content: bytes, make_way: Callable[[], None]) -> None:
         view = memoryview(content)
@@ -228,10 +308,10 @@ class CheckpointStore(CheckpointIO):
         with self._fence.file(manifest_path(self._directory / manifest.file)) as file:
             file.write(as_json(asdict(manifest)))
 
-    def _manifests(self) -> dict[str, Manifest]:
+    def _manifests(self, names: Iterable[str] = (LAST, PREVIOUS, BEST)) -> dict[str, Manifest]:
         """By the name of their checkpoint file."""
         found = {}
-        for name in (LAST, PREVIOUS, BEST):
+        for name in names:
             path = manifest_path(self._directory / name)
             try:
                 found[name] = Manifest(**json.loads(path.read_bytes()))
@@ -257,6 +337,11 @@ def loads(content: bytes) -> dict[str, Any]:
 def load(path: Path) -> dict[str, Any]:
     """Like loads, from a file."""
     return loads(path.read_bytes())
+
+
+def epoch_file(epoch: int | str) -> str:
+    """Name of the checkpoint of one of several best epochs, counted from 1."""
+    return f"epoch-{epoch}.ckpt"
 
 
 def manifest_path(checkpoint: Path) -> Path:

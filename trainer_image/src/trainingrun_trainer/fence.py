@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from trainingrun_trainer.atomic import atomic_file
+from trainingrun_trainer.atomic import atomic_file, hard_link
 from trainingrun_trainer.errors import Fenced
 
 FENCE = "attempt.json"
@@ -72,4 +72,17 @@ class Fence:
                 yield file
         except FileNotFoundError:
             self.check()  # the later attempt has cleared the temporary file away
+            raise
+
+    def link(self, source: Path, path: Path, make_way: Callable[[], None]) -> bool:
+        """A second place for a whole file, like `file` and `atomic.hard_link`."""
+
+        def before_rename() -> None:
+            self.check()
+            make_way()
+
+        try:
+            return hard_link(source, path, before_rename)
+        except FileNotFoundError:
+            self.check()
             raise

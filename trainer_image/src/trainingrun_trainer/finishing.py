@@ -1,8 +1,9 @@
 """What follows the results on rank 0: sample predictions, plots, exports, report.html and model_card.md.
 
 results.json is written before, so the run is done whatever happens here: what cannot be made costs a warning
-in the log and in results.json, which is written again at the end. An attempt that finds results.json makes
-nothing of this again, because what ended its predecessor here, as memory that ran out, would end it too.
+in the log and in results.json, which is written again at the end. An attempt that finds results without it
+evaluates again and makes all of this, but for what a predecessor was killed in: what ended that one would end
+it too, as memory that ran out.
 """
 
 import time
@@ -17,7 +18,7 @@ import torch
 
 from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_trainer import exports
-from trainingrun_trainer.artifacts import as_json
+from trainingrun_trainer.artifacts import REPORTING, as_json
 from trainingrun_trainer.attempt import Attempt
 from trainingrun_trainer.data.prepared import PreparedData
 from trainingrun_trainer.errors import Fenced
@@ -33,6 +34,7 @@ from trainingrun_trainer.tasks.module import TaskModule
 
 EXPORTS, PLOTS, SAMPLES = "exports", "plots", "samples"
 """Directories in the run directory."""
+CONCLUSION = "report and model card"
 LONGEST = 900.0
 """Seconds that a single step, often one call into a library, may take until it counts as hung."""
 BEAT_SECONDS = 1.0
@@ -62,6 +64,11 @@ class Finish:
             yield "plots", self.draw_plots
         for form in config.export.formats:
             yield f"export {form}", partial(self.export, form)
+
+    def begin(self, what: str, step: Callable[[], None]) -> None:
+        """Take a step, after run.json says so: a process that is killed in it says nothing any more."""
+        self.attempt.directory.note({REPORTING: what})
+        step()
 
     def draw_samples(self) -> None:
         config = self.attempt.config
@@ -109,6 +116,7 @@ class Finish:
         results = {
             **self.results,
             "exports": {form: f"{EXPORTS}/{made.file}" for form, made in self.exports.items()},
+            "reported": not self.attempt.stop.received,
             "warnings": self.warnings,
         }
         directory, config = self.attempt.directory, self.attempt.config
@@ -142,7 +150,8 @@ def finish(
     device: torch.device,
     results: Mapping[str, Any],
 ) -> None:
-    """Make all that the config asks for. After SIGTERM what takes long is left out, and the run is done.
+    """Make all that the config asks for. After SIGTERM what takes long is left out, and the run is done; if
+    another attempt comes, it makes that.
 
     Args:
         attempt: that of rank 0, whose results are written.
@@ -158,12 +167,15 @@ def finish(
     attempt.heartbeat.enter(TrainerPhase.REPORTING)
     attempt.stop.deferred = True
     work = Finish(attempt, data, module, evidence, device, results)
+    deadly = attempt.directory.killed_in()
     for what, step in work.steps():
         if attempt.stop.received:
             work.warn(f"{what}: left out, the pod was stopped")
+        elif what in deadly:
+            work.warn(f"{what}: left out, an earlier attempt was killed in it")
         else:
-            _attempt(work, what, attempt.stop.heeded(step))
-    _attempt(work, "report and model card", work.conclude)
+            _attempt(work, what, attempt.stop.heeded(partial(work.begin, what, step)))
+    _attempt(work, CONCLUSION, partial(work.begin, CONCLUSION, work.conclude))
 
 
 def _attempt(work: Finish, what: str, step: Callable[[], None]) -> None:

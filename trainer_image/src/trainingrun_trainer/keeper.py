@@ -6,7 +6,7 @@ step, so that all save, or stop, at the same one.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from trainingrun_trainer.data.module import DataModule
 from trainingrun_trainer.distributed import any_rank, of_all_ranks
 from trainingrun_trainer.errors import STOPPED_ADVICE, Interrupted
 from trainingrun_trainer.interruption import StopSignal
-from trainingrun_trainer.metrics import is_better
-from trainingrun_trainer.resume import BestCheckpoint, Identity, SavedState
+from trainingrun_trainer.ranking import BestCheckpoint, ranked
+from trainingrun_trainer.resume import Identity, SavedState
 
 DEFAULT_SECONDS = 300
 
@@ -66,6 +66,7 @@ class CheckpointKeeper(Checkpoint):
         schedule: Schedule,
         *,
         monitor: str,
+        top_k: int,
         identity: Identity,
         rank: int,
         clock: Callable[[], float] = time.monotonic,
@@ -75,10 +76,12 @@ class CheckpointKeeper(Checkpoint):
         self._stop = stop
         self._schedule = schedule
         self._monitor = monitor
+        self._top_k = top_k
         self._identity = identity
         self._rank = rank
         self._clock = clock
-        self._best: BestCheckpoint | None = None
+        self.best: list[BestCheckpoint] = []
+        """The best epochs so far, best first."""
         self._latest: BestCheckpoint | None = None
         self._resumed: SavedState | None = None
         self._saved_step = 0
@@ -116,10 +119,8 @@ class CheckpointKeeper(Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         value = float(trainer.callback_metrics[self._monitor])
         self._latest = BestCheckpoint(value, trainer.current_epoch + 1, trainer.global_step)
-        better = is_better(value, self._best.value if self._best else None, self._monitor)
-        if better:
-            self._best = self._latest
-        self._save(trainer, BEST if better else LAST)
+        self.best = ranked(self.best, self._latest, self._monitor, self._top_k)
+        self._save(trainer, BEST if self.best[0] is self._latest else LAST, self.best)
         self._stop_together(trainer)
 
     def _stop_together(self, trainer: pl.Trainer) -> None:
@@ -141,8 +142,8 @@ class CheckpointKeeper(Checkpoint):
     def _seconds(self) -> float:
         return self._clock() - self._saved_at
 
-    def _save(self, trainer: pl.Trainer, name: str) -> None:
-        trainer.save_checkpoint(self._directory / name, weights_only=False)
+    def _save(self, trainer: pl.Trainer, name: str, ranking: Sequence[BestCheckpoint] | None = None) -> None:
+        trainer.save_checkpoint(self._directory / name, weights_only=False, storage_options=ranking)
         self._saved_step, self._saved_at = trainer.global_step, self._clock()
 
     def _leave(self, trainer: pl.Trainer) -> None:
@@ -159,7 +160,7 @@ class CheckpointKeeper(Checkpoint):
                 position=self._loaders.train_batches.position(finished, batches),
                 identity=self._identity,
                 random=of_all_ranks(rng.capture(trainer.strategy.root_device)),
-                best=self._best,
+                best=self.best,
                 latest=self._latest,
                 should_stop=trainer.should_stop,
             )
@@ -173,7 +174,7 @@ class CheckpointKeeper(Checkpoint):
         batches = self._loaders.train_batches
         resume.place(checkpoint["loops"]["fit_loop"], batches=batches.taken(state.position), of=len(batches))
         trainer.should_stop = state.should_stop
-        self._best, self._latest = state.best, state.latest
+        self.best, self._latest = state.best, state.latest
         self._saved_step = checkpoint["global_step"]
         self._resumed = state
 

@@ -1,20 +1,21 @@
 """What rank 0 writes into the run directory at the start of an attempt and at the end of the run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import torch
 
 from trainingrun_api import names
-from trainingrun_trainer import checkpointing
 from trainingrun_trainer.artifacts import config_digest
 from trainingrun_trainer.attempt import Attempt
+from trainingrun_trainer.checkpointing import BEST, BEST_WEIGHTS, epoch_file, export_weights
 from trainingrun_trainer.data.prepared import PreparedData
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.optimization.module import OptimizedModule
 from trainingrun_trainer.patience import patiently
 from trainingrun_trainer.progress import Progress
+from trainingrun_trainer.ranking import BestCheckpoint
 from trainingrun_trainer.tasks import task
 from trainingrun_trainer.tensorboard_log import TensorBoardLog
 
@@ -35,6 +36,7 @@ def claim(attempt: Attempt) -> bool:
     finished = directory.finished(attempt.config)
     if finished is None:
         return False
+    attempt.stop.deferred = True
     LOGGER.info("the results of this run are there already")
     attempt.progress = progress(attempt, train_images=0)
     attempt.progress.finished(*finished)
@@ -90,13 +92,15 @@ def end(
     progress: Progress,
     module: OptimizedModule,
     scores: Mapping[str, float],
+    best_epochs: Sequence[BestCheckpoint],
     training_time: float,
 ) -> dict[str, Any]:
-    """Write the bare weights and the results, results.json last: from then on the run is done."""
+    """Write the bare weights and the results, results.json last: from then on training is done."""
     config, directory = attempt.config, attempt.directory
     best = progress.best
     assert best is not None
-    weights = directory.checkpoints / checkpointing.BEST_WEIGHTS
+    weights = directory.checkpoints / BEST_WEIGHTS
+    folder, several = directory.checkpoints.name, config.artifacts.save_top_k > 1
     results: dict[str, Any] = {
         "run_id": directory.run_id,
         **task(config.task).results(scores),
@@ -106,15 +110,24 @@ def end(
         "training_time": round(training_time, 3),
         "early_stopped": progress.early_stopped,
         "best_model_path": str(weights.relative_to(directory.path)),
+        "best_checkpoints": [
+            {
+                "path": f"{folder}/{epoch_file(epoch.epoch) if several else BEST}",
+                "score": epoch.value,
+                "epoch": epoch.epoch,
+            }
+            for epoch in best_epochs
+        ],
         "learning_rate": module.base_rate,
         "model_params": sum(parameter.numel() for parameter in module.parameters()),
         "scores": dict(scores),
         "exports": {},
+        "reported": False,
         "warnings": [UNFINISHED],
     }
 
     def write() -> None:
-        checkpointing.export_weights(module, weights, directory.fence)
+        export_weights(module, weights, directory.fence)
         directory.write_metrics(progress.epochs)
         directory.write_results(results)
 

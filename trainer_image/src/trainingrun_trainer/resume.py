@@ -1,17 +1,18 @@
 """From the checkpoint files of earlier attempts to the state that every rank goes on from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 
-from trainingrun_trainer.checkpointing import BEST, CheckpointStore, Manifest, Stored, loads
+from trainingrun_trainer.checkpointing import CheckpointStore, Manifest, Stored, loads
 from trainingrun_trainer.data.sampler import Position
 from trainingrun_trainer.distributed import Ranks, on_rank_0
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.patience import patiently
 from trainingrun_trainer.progress import Progress
+from trainingrun_trainer.ranking import BestCheckpoint
 
 STATE = "trainingrun"
 """Where a Lightning checkpoint holds SavedState."""
@@ -27,16 +28,6 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class BestCheckpoint:
-    """An epoch by the monitored metric."""
-
-    value: float
-    epoch: int
-    """Counted from 1."""
-    step: int
-
-
-@dataclass(frozen=True)
 class SavedState:
     """What this trainer adds to Lightning's checkpoints."""
 
@@ -44,8 +35,8 @@ class SavedState:
     identity: Identity
     random: list[dict[str, torch.Tensor]]
     """By rank."""
-    best: BestCheckpoint | None
-    """The best epoch so far: best.ckpt holds it, or this checkpoint is of it."""
+    best: list[BestCheckpoint]
+    """The best epochs so far, best first: the store holds each, or this checkpoint is of it."""
     latest: BestCheckpoint | None
     """The last finished epoch."""
     should_stop: bool
@@ -55,12 +46,12 @@ class SavedState:
     def from_checkpoint(cls, checkpoint: dict[str, Any]) -> "SavedState":
         """What `on_save_checkpoint` of the keeper put there."""
         state = checkpoint[STATE]
-        best, latest = state["best"], state["latest"]
+        latest = state["latest"]
         return cls(
             position=Position(**state["position"]),
             identity=Identity(**state["identity"]),
             random=state["random"],
-            best=BestCheckpoint(**best) if best else None,
+            best=[BestCheckpoint(**epoch) for epoch in state["best"]],
             latest=BestCheckpoint(**latest) if latest else None,
             should_stop=state["should_stop"],
         )
@@ -83,7 +74,8 @@ class Resumed:
 class _Chosen:
     stored: Stored | None
     damaged: list[str]
-    best_lost: bool = False
+    best: list[BestCheckpoint] = field(default_factory=list)
+    """The best epochs whose checkpoints are there."""
 
 
 def resume(store: CheckpointStore, ranks: Ranks, identity: Identity, wait: Callable[[], None]) -> Resumed:
@@ -95,8 +87,7 @@ def resume(store: CheckpointStore, ranks: Ranks, identity: Identity, wait: Calla
         return Resumed(damaged=damaged)
     manifest = chosen.stored.manifest
     checkpoint = loads(chosen.stored.content)
-    if chosen.best_lost:
-        _forget_best(checkpoint)
+    _believe(checkpoint, chosen.best)
     saved = SavedState.from_checkpoint(checkpoint).identity
     if ranks.rank == 0:
         LOGGER.info("resuming from %s: step %d, epoch %d", chosen.stored.path, manifest.step, manifest.epoch)
@@ -112,24 +103,26 @@ def _choose(store: CheckpointStore, wait: Callable[[], None]) -> _Chosen:
         LOGGER.warning("%s is damaged: no manifest describes it; it is skipped", name)
     if stored is None:
         return _Chosen(None, damaged)
-    best = SavedState.from_checkpoint(loads(stored.content)).best
-    if best is None or store.holds_best(best.step):
-        return _Chosen(stored, damaged)
-    # the writer died between last.ckpt and best.ckpt, or best.ckpt was damaged since
-    patiently(lambda: store.copy_to_best(stored), wait)
-    if best.step == stored.manifest.step:
-        return _Chosen(stored, damaged)
-    LOGGER.warning("%s of epoch %d is lost; the best of the later epochs will replace it", BEST, best.epoch)
-    return _Chosen(stored, damaged, best_lost=True)
+    saved = SavedState.from_checkpoint(loads(stored.content))
+    step = stored.manifest.step
+    # a writer may die between last.ckpt and those of the best epochs, or one of these be damaged since
+    best = [epoch for epoch in saved.best if epoch.step == step or store.holds(epoch)]
+    for epoch in saved.best:
+        if epoch not in best:
+            LOGGER.warning("the checkpoint of epoch %d, one of the best, is lost", epoch.epoch)
+    if saved.best and not best and saved.latest and saved.latest.step == step:
+        best = [saved.latest]
+    if saved.best:
+        patiently(lambda: store.arrange(best, stored), wait)
+    return _Chosen(stored, damaged, best)
 
 
-def _forget_best(checkpoint: dict[str, Any]) -> None:
-    """Take the checkpoint itself for the best one if an epoch ends there, else the next epoch."""
-    latest = checkpoint[STATE]["latest"]
-    best = latest if latest and latest["step"] == checkpoint["global_step"] else None
-    checkpoint[STATE]["best"] = best
+def _believe(checkpoint: dict[str, Any], best: list[BestCheckpoint]) -> None:
+    """Let a checkpoint know only of best epochs that are there; a later epoch takes the place of a lost
+    one."""
+    checkpoint[STATE]["best"] = [asdict(epoch) for epoch in best]
     progress = checkpoint["callbacks"][Progress.__qualname__]
-    progress["best"] = best and {"value": best["value"], "epoch": best["epoch"]}
+    progress["best"] = {"value": best[0].value, "epoch": best[0].epoch} if best else None
 
 
 def _differences(saved: Identity, identity: Identity) -> list[str]:

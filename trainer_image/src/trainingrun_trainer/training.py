@@ -15,6 +15,7 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from trainingrun_api import TrainingConfig, names
 from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_api.training import DETECTION
 from trainingrun_trainer import checkpointing, records
 from trainingrun_trainer.accelerator import (
     Accelerator,
@@ -104,7 +105,8 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> Ca
     )
     if attempt.leads:
         attempt.progress = records.progress(attempt, train_images=len(data.splits["train"]))
-    store = CheckpointStore(directory.checkpoints, directory.fence, attempt.progress)
+    top_k = config.artifacts.save_top_k
+    store = CheckpointStore(directory.checkpoints, directory.fence, attempt.progress, top_k=top_k)
     identity = Identity(config.seed, ranks.world_size, data.digest)
     resumed = resume(store, ranks, identity, attempt.wait)
     if attempt.progress:
@@ -115,10 +117,13 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> Ca
         attempt.stop,
         Schedule.from_environment(attempt.environment),
         monitor=config.monitor,
+        top_k=top_k,
         identity=identity,
         rank=ranks.rank,
     )
     trainer = _trainer(attempt, accelerator, store, keeper)
+    if config.metrics.custom:
+        module.try_custom_metrics(data, trainer.strategy.root_device)
     if config.find_learning_rate and resumed.path is None:
         module.base_rate = on_rank_0(ranks, lambda: _find_learning_rate(attempt, module, trainer, loaders))
     if config.compile:
@@ -135,7 +140,9 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> Ca
     evidence = module.evidence() if config.artifacts.report else {}
     if attempt.progress is None:
         return None
-    results = records.end(attempt, attempt.progress, module, scores, training_time)
+    # from the results on the run is done, and SIGTERM only leaves out what takes long
+    attempt.stop.deferred = True
+    results = records.end(attempt, attempt.progress, module, scores, keeper.best, training_time)
     return partial(finish, attempt, data, module, evidence, trainer.strategy.root_device, results)
 
 
@@ -173,7 +180,9 @@ def _trainer(
         num_nodes=ranks.nodes,
         strategy=_data_parallel(config, ranks.world_size, accelerator) if ranks.world_size > 1 else "auto",
         precision=choose_precision(
-            config.precision, accelerator, bf16=accelerator == "gpu" and torch.cuda.is_bf16_supported()
+            config.precision,
+            accelerator,
+            bf16=accelerator == "gpu" and torch.cuda.is_bf16_supported(including_emulation=False),
         ),
         plugins=[TorchElasticEnvironment() if ranks.world_size > 1 else LightningEnvironment(), store],
         max_epochs=config.max_epochs,
@@ -186,7 +195,8 @@ def _trainer(
         use_distributed_sampler=False,
         enable_model_summary=False,
         enable_progress_bar=attempt.leads and sys.stderr.isatty(),
-        benchmark=accelerator == "gpu",
+        # pictures of a detector differ in shape, and cuDNN would search anew for each
+        benchmark=accelerator == "gpu" and config.task not in DETECTION,
     )
     take_over(trainer)
     return trainer

@@ -48,6 +48,13 @@ class ArtifactsConfig(ApiModel):
     sample_predictions: int = Field(
         8, ge=0, le=256, description="Validation samples that are shown with their predictions."
     )
+    save_top_k: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="Best epochs, by `monitor`, whose checkpoints are kept: the first as best.ckpt, and "
+        "above 1 each as epoch-<n>.ckpt.",
+    )
 
 
 class ExportConfig(ApiModel):

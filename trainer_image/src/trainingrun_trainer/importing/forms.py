@@ -153,6 +153,7 @@ XRAY = Form(
         "output.checkpoint_dir": drop(OWN_DIRECTORY),
         "output.log_dir": drop(OWN_DIRECTORY),
         "output.results_dir": drop(OWN_DIRECTORY),
+        "output.save_top_k": to("spec.training.artifacts.saveTopK"),
         "run_name": to(NAME),
         "dataset_path": _archive_or_directory,
     },

@@ -1,7 +1,9 @@
 """Metrics of the image's own: `metrics.custom` as module:callable, beside those of every task."""
 
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -27,6 +29,7 @@ class CustomMetrics(nn.Module):
             BadConfig: one cannot be imported, made or told from another.
         """
         super().__init__()
+        self._paths: dict[str, str] = {}
         self.metrics: Mapping[str, Any] = nn.ModuleDict()  # type: ignore[assignment]
         for path in paths:
             name = snake_case(path.partition(":")[2])
@@ -38,6 +41,20 @@ class CustomMetrics(nn.Module):
             if metric.higher_is_better is False:
                 metrics.LOWER_IS_BETTER.add(name)
             self.metrics[name] = metric  # type: ignore[index]
+            self._paths[name] = path
+
+    def try_out(self, predictions: Any, targets: Any) -> None:
+        """Count a batch and forget it, each rank for itself, so that what does not fit is found before it has
+        cost an epoch.
+
+        Raises:
+            BadConfig: a metric does not take it, or gives no number.
+        """
+        with _alone(self), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of one batch they say nothing
+            self.update(predictions, targets)
+            self.scores()
+        self.reset()
 
     def reset(self) -> None:
         """Forget everything."""
@@ -55,7 +72,7 @@ class CustomMetrics(nn.Module):
                 metric.update(predictions, targets)
             except Exception as error:  # the code is the user's, and may raise anything
                 raise BadConfig(
-                    f"metrics.custom {name} does not take the batches of this task: {error}",
+                    f"metrics.custom {self._paths[name]} does not take the batches of this task: {error}",
                     "docs/training.md says what predictions and targets are.",
                 ) from error
 
@@ -65,7 +82,7 @@ class CustomMetrics(nn.Module):
         Raises:
             BadConfig: a metric gives something else.
         """
-        return {name: _number(name, metric) for name, metric in self.metrics.items()}
+        return {name: _number(self._paths[name], metric) for name, metric in self.metrics.items()}
 
 
 def snake_case(name: str) -> str:
@@ -84,8 +101,22 @@ def _make(path: str) -> Metric:
     return metric
 
 
-def _number(name: str, metric: Metric) -> float:
+@contextmanager
+def _alone(module: nn.Module) -> Iterator[None]:
+    """Let metrics compute what this rank counted, not all of them."""
+    nested = [metric for metric in module.modules() if isinstance(metric, Metric)]
+    before = [metric.distributed_available_fn for metric in nested]
+    for metric in nested:
+        metric.distributed_available_fn = lambda: False
+    try:
+        yield
+    finally:
+        for metric, available in zip(nested, before, strict=True):
+            metric.distributed_available_fn = available
+
+
+def _number(path: str, metric: Metric) -> float:
     try:
         return float(metric.compute())
     except Exception as error:  # likewise
-        raise BadConfig(f"metrics.custom {name} gives no single number: {error}", ADVICE) from error
+        raise BadConfig(f"metrics.custom {path} gives no single number: {error}", ADVICE) from error

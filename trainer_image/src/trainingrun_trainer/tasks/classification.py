@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from trainingrun_api import TrainingConfig
 from trainingrun_trainer.data.classification import Batch, ClassifiedImages, prepare
@@ -62,6 +63,9 @@ class ClassificationModule(TaskModule):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         _, probabilities = self._count(batch, metrics)
         return probabilities, batch.labels
+
+    def perfect(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        return functional.one_hot(batch.labels, len(self.loss.weights)).float(), batch.labels
 
     def _count(self, batch: Batch, metrics: ClassificationMetrics) -> tuple[torch.Tensor, torch.Tensor]:
         logits = self(batch.images)

@@ -57,6 +57,15 @@ class DetectionModule(TaskModule):
         metrics.add(found, batch.targets)
         return found, batch.targets
 
+    def perfect(self, batch: DetectionBatch) -> tuple[Objects, Objects]:
+        found = [
+            {name: target[name] for name in ("boxes", "labels")}
+            | {"scores": torch.ones_like(target["boxes"][:, 0])}
+            | ({"masks": target["masks"].bool()} if "masks" in target else {})
+            for target in batch.targets
+        ]
+        return found, batch.targets
+
     def predict_batch(self, batch: DetectionBatch) -> Objects:
         """For each image boxes (objects, 4) of left, top, right, bottom in its pixels, labels (objects,) from
         1 for the first class, scores (objects,), best first, and perhaps masks (objects, height, width) of

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from lightning_fabric.utilities import move_data_to_device
 from pytorch_lightning.trainer.states import TrainerFn
 
 from trainingrun_api import TrainingConfig
 from trainingrun_api.training import MONITORS
+from trainingrun_trainer import rng
 from trainingrun_trainer.data.prepared import PreparedData
 from trainingrun_trainer.distributed import broadcast, of_all_ranks
 from trainingrun_trainer.errors import BadConfig, Diverged
@@ -51,8 +53,25 @@ class TaskModule(OptimizedModule):
         custom metrics take them."""
 
     @abstractmethod
+    def perfect(self, batch: Any) -> tuple[Any, Any]:
+        """What `evaluate_batch` would give of a batch if the network were always right."""
+
+    @abstractmethod
     def predict_batch(self, batch: Any) -> Any:
         """What the network says of a batch, in the form that the task's documentation names."""
+
+    def try_custom_metrics(self, data: PreparedData, device: torch.device) -> None:
+        """Try them on the first samples of validation. Random numbers go on as if nothing had been done.
+
+        Raises:
+            BadConfig: one does not fit the task.
+        """
+        indices = data.splits["val"].tolist()[: data.evaluation_batch_size(self.config)]
+        samples = data.batches(self.config, augmented=False)
+        batch = move_data_to_device(samples.__getitems__([(0, index) for index in indices]), device)
+        random = rng.capture(device)
+        self.custom_metrics.to(device).try_out(*self.perfect(batch))
+        rng.restore(random, device)
 
     def evidence(self) -> dict[str, torch.Tensor]:
         """What the last validation counted beyond its scores, for plots: "confusion" (classes, classes) by

@@ -9,6 +9,7 @@ from torch import nn
 
 from trainingrun_api import TrainingConfig
 from trainingrun_trainer.data import segmentation
+from trainingrun_trainer.data.labels import IGNORED
 from trainingrun_trainer.data.normalization import Normalization
 from trainingrun_trainer.data.prepared import PreparedData
 from trainingrun_trainer.data.segmentation import SegmentationBatch, SegmentedImages
@@ -112,6 +113,9 @@ class SegmentationModule(TaskModule):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         _, classes = self._count(self.infer(batch.images), batch.masks, metrics)
         return classes, batch.masks
+
+    def perfect(self, batch: SegmentationBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        return batch.masks.where(batch.masks != IGNORED, 0), batch.masks
 
     def _count(
         self, logits: torch.Tensor, masks: torch.Tensor, metrics: SegmentationMetrics
