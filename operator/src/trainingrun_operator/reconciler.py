@@ -238,9 +238,9 @@ class Reconciler:
             return old, None
         before = self._written.get(run.uid)
         if before and not urgent(old, new):
-            early = self._progress_seconds - seconds_between(before.at, standing.now)
-            if early > 0:
-                return old, early
+            age = seconds_between(before.at, standing.now)
+            if 0 <= age < self._progress_seconds:  # below 0 where the clock was set back
+                return old, self._progress_seconds - age
         answer = self._cluster.replace_status(_with_status(run, new))
         outdated = {run.resource_version} | (before.outdated if before else frozenset())
         self._written[run.uid] = _Written(run_from(answer), standing.now, frozenset(outdated))
