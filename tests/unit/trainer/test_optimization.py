@@ -2,8 +2,10 @@
 stays as it is."""
 
 import math
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import torch
@@ -218,3 +220,14 @@ def test_without_a_compiler_compile_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", "")
     with pytest.raises(BadConfig, match="no C\\+\\+ compiler"):
         check_compiler()
+
+
+def test_without_headers_of_python_compile_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CXX", sys.executable)  # any program
+    monkeypatch.setattr("sysconfig.get_path", lambda *_: str(tmp_path))
+    with pytest.raises(BadConfig, match="no Python\\.h"):
+        check_compiler()
+    (tmp_path / "Python.h").touch()
+    check_compiler()
