@@ -15,7 +15,7 @@ def test_live_numbers_are_written_on_when_the_clock_is_set_back() -> None:
     for child in (raw_job(), raw_pod()):
         cluster.put(child)
     operator = Reconciler(cluster, TRAINER_IMAGE, 10, lambda: clock[0], "test", lambda pods: Pulse())
-    written = []
+    written: list[bool] = []
     for seconds in (0, 20, -3600, 5, 5):
         clock[0] += timedelta(seconds=seconds)
         scrape = Scrape(at=clock[0], epoch=len(written), epochs_planned=100)
