@@ -111,4 +111,5 @@ def test_a_metric_that_does_not_fit_is_refused_and_one_that_does_leaves_no_trace
 
 
 def random_numbers() -> Any:
-    return random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    of_numpy = numpy.random.get_state(legacy=False)
+    return random.getstate(), of_numpy["state"]["key"].tolist(), torch.get_rng_state().tolist()
