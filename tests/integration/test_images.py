@@ -33,14 +33,25 @@ def test_an_image_that_exists_is_not_built_again(
 def test_images_start_as_a_user_without_rights(
     cluster: Cluster, built: dict[str, int], image: str, program: str
 ) -> None:
-    pod = f"image-{image}"
     script = f"id -u && command -v {program} && python -c 'import trainingrun_api'"
+    printed = run_in_pod(cluster, f"image-{image}", image, script)
+    assert printed.split() == ["1000", f"/opt/trainingrun/bin/{program}"]
+
+
+def test_torch_compile_works_in_the_trainer(cluster: Cluster, built: dict[str, int]) -> None:
+    program = "import torch; print(torch.compile(lambda x: x.cos() + 1)(torch.zeros(2)).tolist())"
+    printed = run_in_pod(cluster, "image-compiles", "trainer", f"python -c '{program}'")
+    assert "[2.0, 2.0]" in printed.splitlines()
+
+
+def run_in_pod(cluster: Cluster, pod: str, image: str, script: str) -> str:
+    """What a shell script prints in a new pod of one of the images."""
     try:
         cluster.kubectl(
             "run", pod, f"--image={cluster.load_image(build(image))}", "--restart=Never", "--",
             "sh", "-ec", script,
         )  # fmt: skip
         cluster.kubectl("wait", f"pod/{pod}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=600s")
-        assert cluster.kubectl("logs", pod).split() == ["1000", f"/opt/trainingrun/bin/{program}"]
+        return cluster.kubectl("logs", pod)
     finally:
         cluster.kubectl("delete", "pod", pod, "--ignore-not-found", "--wait=false")
