@@ -99,6 +99,14 @@ def test_the_fused_form_moves_weights_as_the_plain_one(name: str, momentum: floa
     torch.testing.assert_close(ours, its)
 
 
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_what_is_not_fused_is_left_to_torch(name: str) -> None:
+    config = OptimizerConfig.model_validate({"name": name})
+    optimizer = optimizers.build(config, [nn.Parameter(torch.zeros(1))], 0.1, fused=False)
+    # False would keep it from moving all parameters at once
+    assert (optimizer.defaults["fused"], optimizer.defaults["foreach"]) == (None, None)
+
+
 def test_an_average_is_that_computed_by_hand_and_comes_and_goes() -> None:
     network = nn.BatchNorm1d(2)
     average = WeightAverage(network, 0.75)
