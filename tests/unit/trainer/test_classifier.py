@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,9 +14,16 @@ from trainingrun_trainer.models import classifier
 from trainingrun_trainer.optimization.freezing import encoder_of
 
 
-def built(architecture: str = "resnet18", outputs: int = 3, channels: int = 3, **config: object) -> nn.Module:
+def built(
+    architecture: str = "resnet18",
+    outputs: int = 3,
+    channels: int = 3,
+    size: int = 64,
+    batch: int = 8,
+    **config: object,
+) -> nn.Module:
     model = ModelConfig.model_validate({"architecture": architecture, **config})
-    return classifier.build(model, outputs=outputs, channels=channels, image_size=64)
+    return classifier.build(model, outputs=outputs, channels=channels, image_size=size, batch_size=batch)
 
 
 @pytest.mark.parametrize(
@@ -90,14 +98,50 @@ def test_what_cannot_be_built_is_refused(architecture: str, said: str) -> None:
 
 
 class Factory(nn.Module):
-    def __init__(self, in_channels: int, classes: int, width: int = 4) -> None:
+    def __init__(self, in_channels: int, classes: int, width: int = 4, frozen: bool = False) -> None:
         super().__init__()
+        self.aside = nn.Linear(2, 2)
         self.body = nn.Conv2d(in_channels, width, 3)
         self.head = nn.Linear(width, classes)
+        self.requires_grad_(not frozen)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.head(self.body(images).mean(dim=(2, 3)))
         return logits
+
+
+class Flat(Factory):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images).flatten()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"architecture": "inception_v3", "size": 299, "parameters": {"aux_logits": True}},
+            "InceptionOutputs",
+        ),
+        ({"size": 32, "batch": 1}, "cannot train with data.batchSize 1"),
+        ({"parameters": {"weights": "DEFAULT"}}, "model.parameters has 'weights'"),
+        ({"architecture": f"{__name__}:Factory", "parameters": {"frozen": True}}, "no weights that train"),
+        ({"architecture": f"{__name__}:Flat"}, r"gives \(6,\) instead of logits \(2, 3\)"),
+    ],
+)
+def test_what_would_fail_in_training_is_refused_before(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], said: str
+) -> None:
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Factory.__module__])
+    with pytest.raises(BadConfig, match=said):
+        built(**change)
+
+
+def test_weights_that_take_no_part_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data parallel training would wait for their gradients."""
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Factory.__module__])
+    model = built(f"{__name__}:Factory")
+    trained = {name.split(".")[1] for name, weight in model.named_parameters() if weight.requires_grad}
+    assert trained == {"body", "head"}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +169,7 @@ def test_gradients_are_those_without_checkpointing(architecture: str) -> None:
             outputs=2,
             channels=3,
             image_size=size,
+            batch_size=2,
         )
         for sparing in (False, True)
     )

@@ -10,7 +10,7 @@ from torch import nn
 
 from trainingrun_api.training import ModelConfig
 from trainingrun_trainer.errors import BadConfig
-from trainingrun_trainer.models import factory, weights
+from trainingrun_trainer.models import factory, trial, weights
 from trainingrun_trainer.models.recompute import recompute_blocks
 
 TIMM_PREFIX = "timm/"
@@ -19,7 +19,6 @@ TORCHVISION_EXTRAS: Mapping[str, Mapping[str, Any]] = {
     "googlenet": {"aux_logits": False, "init_weights": True},
     "inception_v3": {"aux_logits": False, "init_weights": True},
 }
-PROBE_BATCH = 2
 OF_A_RUN = "network.network."
 """What the names of this network begin with in best_model.pt of an earlier run."""
 
@@ -50,11 +49,14 @@ class Classifier(nn.Module):
         return self
 
 
-def build(config: ModelConfig, *, outputs: int, channels: int, image_size: int) -> Classifier:
+def build(
+    config: ModelConfig, *, outputs: int, channels: int, image_size: int, batch_size: int
+) -> Classifier:
     """The classifier of a config, with weights where it names some.
 
     Raises:
-        BadConfig: the architecture is unknown or does not take such images, or the weights do not fit it.
+        BadConfig: the architecture is unknown or does not take such images or batches, or the weights do not
+            fit it.
     """
     network = _network(config, outputs, channels)
     head_name = _head_name(network, outputs, config.architecture)
@@ -72,7 +74,14 @@ def build(config: ModelConfig, *, outputs: int, channels: int, image_size: int) 
     network.set_submodule(head_name, nn.Sequential(nn.Dropout(config.dropout), head))
     trained = len(backbone) if config.fine_tune_layers_count is None else config.fine_tune_layers_count
     classifier = Classifier(network, backbone, frozen=max(0, len(backbone) - trained))
-    _probe(classifier, config.architecture, channels, image_size)
+    trial.step(
+        classifier,
+        config,
+        channels=channels,
+        image_size=image_size,
+        outputs=(outputs,),
+        batch_size=batch_size,
+    )
     return classifier
 
 
@@ -82,6 +91,10 @@ def _is_of_torchvision(architecture: str) -> bool:
 
 def _network(config: ModelConfig, outputs: int, channels: int) -> nn.Module:
     architecture, parameters = config.architecture, config.parameters
+    if "weights" in parameters and _is_of_torchvision(architecture):  # which would be downloaded
+        raise BadConfig(
+            "model.parameters has 'weights', for which the config has a field", "Use model.weights."
+        )
     if factory.is_factory(architecture):
         return factory.build(architecture, in_channels=channels, classes=outputs, **parameters)
     try:
@@ -163,17 +176,3 @@ def _load_backbone(network: nn.Module, path: Path, head_name: str) -> None:
             f"{len(result.unexpected_keys)} unknown ({names}, ...)",
             "Give weights of the same architecture.",
         )
-
-
-def _probe(classifier: Classifier, architecture: str, channels: int, image_size: int) -> None:
-    """Send one batch through, so that an image size that does not fit is found before training."""
-    classifier.eval()
-    try:
-        with torch.no_grad():
-            classifier(torch.zeros(PROBE_BATCH, channels, image_size, image_size))
-    except (RuntimeError, AssertionError, ValueError) as error:
-        raise BadConfig(
-            f"model.architecture {architecture!r} does not take data.imageSize {image_size}: {error}",
-            "Set data.imageSize to the size that the architecture was made for, often 224.",
-        ) from error
-    classifier.train()

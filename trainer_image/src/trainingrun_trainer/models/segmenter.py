@@ -1,18 +1,16 @@
 """Networks for the segmentation of images: any of segmentation-models-pytorch with any of its encoders, or a
 factory of the image's own. Those for volumes stand in `volumes`."""
 
-import copy
 import inspect
 from pathlib import Path
 
 import segmentation_models_pytorch as smp
-import torch
 from segmentation_models_pytorch.encoders import TimmUniversalEncoder
 from torch import nn
 
 from trainingrun_api.training import ModelConfig
 from trainingrun_trainer.errors import BadConfig
-from trainingrun_trainer.models import factory, weights
+from trainingrun_trainer.models import factory, trial, weights
 from trainingrun_trainer.models.recompute import recompute_blocks
 
 ARCHITECTURES = tuple(smp.MODEL_ARCHITECTURES_MAPPING)
@@ -40,8 +38,13 @@ def build(config: ModelConfig, *, outputs: int, channels: int, image_size: int, 
     if config.weights is not None:
         state = weights.without_prefix(weights.read(config.weights, "model.weights"), weights.NETWORK)
         weights.fill(network, state, f"model.weights {config.weights}")
-    _fix_what_is_unused(
-        network, _probed(network, config, (channels, image_size, image_size), outputs, batch_size)
+    trial.step(
+        network,
+        config,
+        channels=channels,
+        image_size=image_size,
+        outputs=(outputs, image_size, image_size),
+        batch_size=batch_size,
     )
     if config.gradient_checkpointing and not _checkpoint_gradients(network):
         raise BadConfig(
@@ -115,46 +118,3 @@ def _checkpoint_gradients(network: nn.Module) -> bool:
     except (AssertionError, AttributeError):
         return False
     return True
-
-
-def _probed(
-    network: nn.Module, config: ModelConfig, shape: tuple[int, int, int], outputs: int, batch_size: int
-) -> nn.Module:
-    """A copy that made one step as in training, so that what does not fit is found before.
-
-    Networks of the library are tried on torch's meta device, without memory and arithmetic.
-    """
-    device = torch.device("cpu" if factory.is_factory(config.architecture) else "meta")
-    channels, *size = shape
-    copied = copy.deepcopy(network).to(device).train()
-    try:
-        logits = copied(torch.zeros(2, *shape, device=device))
-    except Exception as error:  # whatever the layers raise
-        raise BadConfig(
-            f"model.architecture {config.architecture!r} does not take data.imageSize {size[0]} with "
-            f"data.channels {channels}: {error}",
-            "Set data.imageSize to a multiple of 32, or to the size that the encoder was made for.",
-        ) from error
-    expected = (2, outputs, *size)
-    if not isinstance(logits, torch.Tensor) or logits.shape != expected:
-        found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise BadConfig(
-            f"model.architecture {config.architecture!r} gives {found} instead of logits {expected}",
-            "Correct the factory or model.parameters: one output for each class, of the size of the image.",
-        )
-    logits.sum().backward()  # type: ignore[no-untyped-call]
-    if batch_size == 1:
-        try:
-            copied(torch.zeros(1, *shape, device=device))
-        except ValueError as error:  # batch normalization of a single value
-            raise BadConfig(
-                f"model.architecture {config.architecture!r} cannot train with data.batchSize 1: {error}",
-                "Set data.batchSize to 2 or more, or choose another architecture, such as unet.",
-            ) from error
-    return copied
-
-
-def _fix_what_is_unused(network: nn.Module, probed: nn.Module) -> None:
-    """Some encoders have layers that lead nowhere. DDP would wait for their gradients."""
-    for parameter, tried in zip(network.parameters(), probed.parameters(), strict=True):
-        parameter.requires_grad_(tried.grad is not None)

@@ -38,6 +38,7 @@ class ClassificationModule(TaskModule):
             outputs=outputs(loss, len(classes)),
             channels=config.data.channels,
             image_size=config.data.image_size,
+            batch_size=config.data.batch_size,
         )
         self.loss = ClassificationLoss(
             loss, class_weights(config.loss, len(classes), lambda: data.counts("train"))
