@@ -3,10 +3,11 @@
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.unit.operator.builders import COMMAND, NOW, at, pod_from, raw_pod, run
+from tests.unit.operator.builders import COMMAND, NOW, at, raw_pod, run
 from trainingrun_api import TrainingRunStatus
 from trainingrun_api.reasons import Phase
 from trainingrun_api.status import Best, Checkpoint, Condition, LastFailure, Metric, Progress, Restarts
+from trainingrun_operator.observed import pod_from
 from trainingrun_operator.run_series import FAMILIES, RUN_LABELS, RunSeries, Shown
 
 RUN = run(
