@@ -28,6 +28,8 @@ from trainingrun_trainer import __main__ as trainer_main
 from trainingrun_trainer import records, training
 from trainingrun_trainer.finishing import Finish
 
+PLAY_SECONDS = 1200
+
 
 @dataclass(frozen=True)
 class Strike:
@@ -65,16 +67,24 @@ class Life:
 
 def play(lives: Sequence[Life]) -> tuple[list[list[int]], str]:
     """The exit codes of the ranks of each attempt, 128 + n for signal n, and what all of them printed."""
-    done = subprocess.run(
+    playing = subprocess.Popen(
         [sys.executable, "-m", __name__],
-        input=json.dumps([life.to_json() for life in lives]),
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=1200,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1]), done.stdout
+    try:
+        content = json.dumps([life.to_json() for life in lives])
+        printed, errors = playing.communicate(content, timeout=PLAY_SECONDS)
+    except BaseException:  # Ctrl-C too: the ranks are in a session of their own
+        os.killpg(playing.pid, signal.SIGKILL)
+        playing.communicate()
+        raise
+    assert playing.returncode == 0, printed[-4000:] + errors[-4000:]
+    return json.loads(printed.splitlines()[-1]), printed
 
 
 class Events:
