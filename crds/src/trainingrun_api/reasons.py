@@ -70,6 +70,8 @@ class Reason(StrEnum):
     NO_HEARTBEAT = "NoHeartbeat"
     """The program tells nothing of its progress."""
     STALLED = "Stalled"
+    UNREACHABLE = "Unreachable"
+    """No trainer of any run answers the operator, so that nothing can be told of this one."""
     SAVED = "Saved"
     NO_CHECKPOINT = "NoCheckpoint"
     """The program keeps no checkpoints, or has written none yet."""

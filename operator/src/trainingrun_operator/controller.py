@@ -161,7 +161,7 @@ class Controller:
         began, result = time.monotonic(), "error"
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._reconcile, view, scrape, rivals
+                self._pool, self._reconcile, view, scrape, rivals, self._scraper.hears
             )
         except (OperatorError, ValidationError) as error:
             log.warning("%s/%s: %s; next try in %.1f s", *key, error, self.queue.failed(key))
@@ -174,10 +174,10 @@ class Controller:
             self.queue.done(key, outcome.requeue_after)
         self._metrics.reconciled(result, time.monotonic() - began)
 
-    def _reconcile(self, view: View, scrape: Scrape | None, rivals: tuple[View, ...]) -> Outcome:
+    def _reconcile(self, view: View, scrape: Scrape | None, rivals: tuple[View, ...], hears: bool) -> Outcome:
         attempt = view.run.status.get("attempt")
         with logs.about(namespace=view.run.namespace, run=view.run.name, attempt=attempt):
-            return self._reconciler.reconcile(view, scrape, rivals)
+            return self._reconciler.reconcile(view, scrape, rivals, hears=hears)
 
     def _publish(self, key: Key, view: View, outcome: Outcome) -> None:
         _, pods = view.current()

@@ -42,6 +42,12 @@ def _stalled(old: TrainingRunStatus, new: TrainingRunStatus) -> Iterator[Event]:
         yield Event("Warning", Reason.STALLED, f"attempt {decision.attempt}: {decision.message}")
 
 
+def _unreachable(old: TrainingRunStatus, new: TrainingRunStatus) -> Iterator[Event]:
+    before, after = (_condition(status, ConditionType.PROGRESSING) for status in (old, new))
+    if after and after.reason == Reason.UNREACHABLE and not (before and before.reason == after.reason):
+        yield Event("Warning", Reason.UNREACHABLE, after.message)
+
+
 def _restarting(old: TrainingRunStatus, new: TrainingRunStatus) -> Iterator[Event]:
     """An attempt ended and another one follows; how the last one ended is told with the run's end."""
     if _ended_attempts(old) < _ended_attempts(new) and not ended(new):
@@ -113,8 +119,8 @@ def _finished(old: TrainingRunStatus, new: TrainingRunStatus) -> Iterator[Event]
 
 
 TELLERS = (
-    _stalled, _restarting, _suspended, _retried, _waiting, _admitted, _started, _continued, _checkpoint,
-    _finished,
+    _stalled, _unreachable, _restarting, _suspended, _retried, _waiting, _admitted, _started, _continued,
+    _checkpoint, _finished,
 )  # fmt: skip
 
 

@@ -93,6 +93,8 @@ class Situation(Standing):
     """What Kueue says of the Job, as far as it was asked and can be read."""
     pulse: Pulse | None = None
     """What the pods answered when they were asked whether they stand still."""
+    hears: bool = True
+    """Whether a trainer, of any run, answered the operator of late."""
     complaint: Trouble | None = None
     """What somebody says of the object that is waited for, as far as that was asked."""
     verified: frozenset[Verify] = frozenset()

@@ -96,18 +96,21 @@ class Reconciler:
         self._workloads = Workloads(cluster)
         self._complaints = Complaints(cluster)
 
-    def reconcile(self, view: View, scrape: Scrape | None = None, rivals: Iterable[View] = ()) -> Outcome:
-        """One step of a run; `rivals` are the others of its project.
+    def reconcile(
+        self, view: View, scrape: Scrape | None = None, rivals: Iterable[View] = (), *, hears: bool = True
+    ) -> Outcome:
+        """One step of a run; `rivals` are the others of its project, `hears` is whether any trainer at all
+        answered of late.
 
         Raises ApiError, UnavailableError and pydantic.ValidationError (a status of another version of the
         API).
         """
         view = replace(view, run=self._latest(view.run))
-        outcome = self._step(view, scrape, rivals)
+        outcome = self._step(view, scrape, rivals, hears)
         phase_before = view.run.status.get("phase")
         return replace(outcome, stirred=self._projects.news(self._known(view), phase_before))
 
-    def _step(self, view: View, scrape: Scrape | None, rivals: Iterable[View]) -> Outcome:
+    def _step(self, view: View, scrape: Scrape | None, rivals: Iterable[View], hears: bool) -> Outcome:
         standing = Standing(run=view.run, status=_status(view.run), now=self._now())
         try:
             spec = TrainingRunSpec.model_validate(view.run.spec)
@@ -127,6 +130,7 @@ class Reconciler:
             now=standing.now,
             trainer_image=self._trainer_image,
             ahead=self._projects.ahead(view, [self._known(rival) for rival in rivals]),
+            hears=hears,
         )
         plan = decide(situation)
         while plan.verify:

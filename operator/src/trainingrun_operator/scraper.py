@@ -21,6 +21,7 @@ from datetime import datetime
 from trainingrun_api import names
 from trainingrun_operator.observed import JobState, Key, Pod
 from trainingrun_operator.scrape import Scrape, parse
+from trainingrun_operator.times import seconds_between
 from trainingrun_operator.view import View
 from trainingrun_operator.workqueue import Backoff, WorkQueue
 
@@ -30,6 +31,9 @@ PAGE_LIMIT = 1 << 17
 line's length."""
 LONGEST_PAUSE_SECONDS = 300.0
 """Between two tries at a program that serves no metrics."""
+
+HEARS_TURNS = 3
+"""An operator that can reach trainers has had an answer within so many turns of asking them."""
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +65,7 @@ class Scraper:
         self._queue = WorkQueue(time.monotonic, Backoff(seconds, LONGEST_PAUSE_SECONDS))
         self._followed: dict[Key, str] = {}
         self._answers: dict[Key, tuple[str, Scrape]] = {}
+        self._heard_at: datetime | None = None
 
     def follow(self, key: Key, uid: str) -> None:
         """Starts asking the trainer of a run, where that is not done already."""
@@ -72,6 +77,13 @@ class Scraper:
         """The last answer of the trainer of a run; an empty one while it has not answered."""
         of, scrape = self._answers.get(key, ("", None))
         return scrape if of == uid else None
+
+    @property
+    def hears(self) -> bool:
+        """Whether any trainer answered of late."""
+        if self._heard_at is None:
+            return False
+        return abs(seconds_between(self._heard_at, self._now())) <= HEARS_TURNS * self._seconds
 
     def forget(self, key: Key) -> None:
         """Drops the answers of a run that has ended, or no longer exists."""
@@ -108,6 +120,7 @@ class Scraper:
                 self._queue.failed(key)
             return
         self._on_answer(True)
+        self._heard_at = scrape.at
         self._answers[key] = view.run.uid, scrape.after(self.latest(key, view.run.uid))
         self._on_news(key)
         self._queue.done(key, self._seconds)

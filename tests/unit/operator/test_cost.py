@@ -27,6 +27,7 @@ FATAL, SUSPENSION = AttemptOutcome.FATAL, AttemptOutcome.SUSPENSION
         (Reason.INTERRUPTED, 143, DISRUPTION),
         (Reason.POD_DELETED, 137, DISRUPTION),
         (Reason.JOB_LOST, None, DISRUPTION),
+        (Reason.UNREACHABLE, None, DISRUPTION),
         (Reason.SUSPENDED, None, SUSPENSION),
         (Reason.STALLED, None, STALL),
         (Reason.USER_ERROR, 1, FAILURE),

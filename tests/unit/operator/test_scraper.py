@@ -142,8 +142,14 @@ VIEW = View(run(), (job_from(raw_job()),), (pod_from(raw_pod()),))
 Page = Callable[[], str]
 
 
-async def asked(page: Page, times: int, follow: Callable[[scraper.Scraper], None]) -> scraper.Scraper:
-    """A scraper whose trainer served this page so many times; each look at the clock is a second later."""
+async def asked(
+    page: Page,
+    times: int,
+    follow: Callable[[scraper.Scraper], None],
+    clock: Callable[[], datetime] | None = None,
+) -> scraper.Scraper:
+    """A scraper whose trainer served this page so many times; each look at the clock is a second later, where
+    none is given."""
     seconds, answers = itertools.count(), 0
 
     def now() -> datetime:
@@ -156,7 +162,7 @@ async def asked(page: Page, times: int, follow: Callable[[scraper.Scraper], None
 
     with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
         patch.setattr(scraper, "fetch", fetch)
-        found = scraper.Scraper(lambda _: VIEW, lambda _: None, lambda _: None, pool, 0.001, now)
+        found = scraper.Scraper(lambda _: VIEW, lambda _: None, lambda _: None, pool, 0.001, clock or now)
         follow(found)
         worker = asyncio.create_task(found.work())
         async with asyncio.timeout(20):
@@ -209,6 +215,23 @@ def test_a_heartbeat_is_as_old_as_the_operator_has_known_it(
     assert latest.heartbeat_seen_at is not None
     # A question that fails may look at the clock as well, once.
     assert 0 <= (latest.heartbeat_seen_at - NOW).total_seconds() - seen <= 1
+
+
+@pytest.mark.parametrize(
+    ("page", "later", "hears"),
+    [
+        ("trainer_epoch 3\n", timedelta(0), True),
+        ("trainer_epoch 3\n", timedelta(milliseconds=3), True),
+        ("trainer_epoch 3\n", timedelta(milliseconds=4), False),
+        ("", timedelta(0), False),
+    ],
+    ids=["just now", "three turns ago", "longer ago", "never"],
+)
+def test_an_operator_hears_while_any_trainer_answers(page: str, later: timedelta, hears: bool) -> None:
+    moment = NOW
+    found = asyncio.run(asked(pages(page), 1, follow, lambda: moment))
+    moment = NOW + later
+    assert found.hears is hears
 
 
 def test_the_answers_of_another_run_of_that_name_do_not_count() -> None:

@@ -30,6 +30,8 @@ BY_REASON = {
     Reason.JOB_LOST: f"{SUSPEND}; to end it, delete the TrainingRun instead of its Job",
     Reason.STALLED: "status.silentRanks tells what each did last; if they were busy, raise "
     "deadlines.stallSeconds in a new run",
+    Reason.UNREACHABLE: "let the operator reach the pods (NetworkPolicy, firewall, the network of its node): "
+    f"ports {names.METRICS_PORT} and {names.HEARTBEATS_PORT}",
     Reason.DEADLINE_EXCEEDED: "to allow as much time again, set the annotation "
     f"{names.RETRY_ANNOTATION} of the TrainingRun to a new text",
     Reason.UNSCHEDULABLE: f"free or add nodes with what the pods request, {RETRY}",

@@ -21,6 +21,7 @@ BY_REASON = {
     Reason.INTERRUPTED: AttemptOutcome.DISRUPTION,
     Reason.POD_DELETED: AttemptOutcome.DISRUPTION,
     Reason.JOB_LOST: AttemptOutcome.DISRUPTION,
+    Reason.UNREACHABLE: AttemptOutcome.DISRUPTION,
     Reason.SUSPENDED: AttemptOutcome.SUSPENSION,
     Reason.STALLED: AttemptOutcome.STALL,
     Reason.USER_ERROR: AttemptOutcome.FAILURE,

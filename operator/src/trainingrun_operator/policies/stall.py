@@ -16,6 +16,7 @@ from trainingrun_operator.conditions import Finding
 from trainingrun_operator.heartbeats import Beat, suspects
 from trainingrun_operator.observed import Pod
 from trainingrun_operator.plan import Plan, Situation, Verify
+from trainingrun_operator.policies import unreachable
 from trainingrun_operator.policies.advice import advice
 from trainingrun_operator.policies.stop import stop
 from trainingrun_operator.scrape import Scrape
@@ -47,6 +48,8 @@ def stall(situation: Situation) -> Plan | None:
         return Plan(why="no heartbeat for too long", verify=Verify.PULSE)
     if _moved(situation) or left + _patience(situation) > 0:
         return None
+    if unreachable.unreachable(situation):
+        return None if left + unreachable.HELD_SECONDS > 0 else unreachable.end_of(situation)
     silent = _silent(situation)
     seconds, field = _limit(situation)
     limit = f"no progress for {seconds} s (deadlines.{field})"
@@ -66,7 +69,8 @@ def stall(situation: Situation) -> Plan | None:
 def suspicion_in(situation: Situation) -> float | None:
     """Seconds until all pods are asked whether they stand still; None where nothing can be told."""
     left = _left(situation)
-    return None if left is None else max(RECHECK_SECONDS, left)
+    pause = unreachable.RECHECK_SECONDS if unreachable.unreachable(situation) else RECHECK_SECONDS
+    return None if left is None else max(pause, left)
 
 
 def _left(situation: Situation) -> float | None:
