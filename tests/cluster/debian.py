@@ -3,11 +3,13 @@
 import importlib.util
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster.api import ClusterError, UnsupportedMachineError
+from tests.cluster.cache import cache_root
 from tests.cluster.shell import exclusive, run, step
 
 PROGRAMS = {
@@ -69,6 +71,31 @@ def _missing() -> list[str]:
 def ensure_pip() -> None:
     """Install pip for the Python that runs this, where it is Debian's own and comes without."""
     _install(lambda: [] if importlib.util.find_spec("pip") else ["python3-pip"])
+
+
+def unpacked(package: str) -> Path:
+    """The folder with a package's files, in the cache: for a program that is run by its path, and whose
+    installation would add a user and a service to the machine.
+
+    Raises:
+        UnsupportedMachineError: this machine is no Debian.
+        ClusterError: the package could not be fetched.
+    """
+    folder = cache_root() / "debian" / package
+    with exclusive(folder.with_suffix(".lock")):
+        if folder.exists():
+            return folder
+        if shutil.which("apt-get") is None:
+            raise UnsupportedMachineError(f"no {package} on this machine: there is no apt-get to fetch it")
+        with step(f"fetching {package}"), tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            if os.geteuid() == 0:  # a new machine has no lists of packages
+                run(["apt-get", "-qq", "update"])
+            run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", package], cwd=Path(scratch))
+            [archive] = Path(scratch).glob("*.deb")
+            files = Path(scratch, "files")
+            run(["dpkg-deb", "--extract", archive, files])
+            files.rename(folder)  # whole or absent
+    return folder
 
 
 def _install(missing: Callable[[], list[str]]) -> None:

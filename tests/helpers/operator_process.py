@@ -6,28 +6,23 @@ forked from a server that has imported everything once.
 
 import multiprocessing
 import os
-import random
 import signal
-import socket
 import sys
 import threading
 import urllib.error
 import urllib.request
-from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from kubernetes.config import kube_config
 
+from tests.helpers.ports import free_port
 from trainingrun_operator.__main__ import main
 from trainingrun_operator.settings import PREFIX
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["pytest", __name__])
-
-PORTS = range(20000, 30000)
-"""Below those that the kernel gives to outgoing connections, which would take the port of a dead operator."""
 
 
 @dataclass
@@ -115,15 +110,6 @@ def operator_for(namespace: str, kubeconfig: Path, log: Path, resync_seconds: in
     environ |= {PREFIX + name: value for name, value in settings.items()}
     log.touch()
     return Operator(environ, log, metrics_port, health_port)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    for port in random.sample(PORTS, len(PORTS)):
-        with closing(socket.socket()) as candidate:
-            if candidate.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError("no port is free")
 
 
 def _operate(environ: dict[str, str], log: Path) -> None:

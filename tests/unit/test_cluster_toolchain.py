@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.api import ClusterError
+from tests.cluster.api import ClusterError, UnsupportedMachineError
 from tests.cluster.cache import cache_root, content_key
-from tests.cluster.debian import PROGRAMS, missing_packages, obstacle
+from tests.cluster.debian import PROGRAMS, missing_packages, obstacle, unpacked
 from tests.cluster.toolchain import (
     KUBERNETES_VERSION,
     PACKAGES,
@@ -120,3 +120,14 @@ def test_a_machine_that_cannot_run_a_cluster_is_told_what_it_lacks(
     told = obstacle(root=root, apt=apt, missing=missing)
     assert bool(told) is bool(words)
     assert all(word in told for word in words)
+
+
+def test_a_package_is_fetched_once_and_only_where_there_is_apt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRAININGRUN_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    (tmp_path / "debian" / "here").mkdir(parents=True)
+    assert unpacked("here") == tmp_path / "debian" / "here"
+    with pytest.raises(UnsupportedMachineError, match="no absent on this machine"):
+        unpacked("absent")
