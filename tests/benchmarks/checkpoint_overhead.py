@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 import torchvision
 
-from trainingrun_trainer.checkpointing import LAST, CheckpointStore
+from trainingrun_trainer.checkpoint_files import LAST
+from trainingrun_trainer.checkpointing import CheckpointStore
 from trainingrun_trainer.fence import FENCE, Fence
 from trainingrun_trainer.keeper import DEFAULT_SECONDS
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from trainingrun_trainer import config as configs
-from trainingrun_trainer.checkpointing import load
+from trainingrun_trainer.checkpoint_files import load
 from trainingrun_trainer.data.classification import prepare
 from trainingrun_trainer.tasks.classification import ClassificationModule
 

@@ -15,7 +15,8 @@ from tests.integration.trainer.conftest import Launcher, Running
 from tests.integration.trainer.ports import free_port
 from trainingrun_api import names, telemetry
 from trainingrun_api.names import EXIT_DONE, EXIT_INTERRUPTED
-from trainingrun_trainer.checkpointing import BEST, LAST, CheckpointStore, load
+from trainingrun_trainer.checkpoint_files import BEST, LAST, load
+from trainingrun_trainer.checkpointing import CheckpointStore
 from trainingrun_trainer.fence import FENCE, Fence
 
 MEBIBYTE = 2**20

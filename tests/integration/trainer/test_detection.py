@@ -11,7 +11,7 @@ from tests.integration.trainer.rehearsal import Strike
 from tests.integration.trainer.test_resume import Rehearsed, Row, check_row, rehearse
 from trainingrun_api.names import EXIT_DONE
 from trainingrun_trainer import config as configs
-from trainingrun_trainer.checkpointing import load
+from trainingrun_trainer.checkpoint_files import load
 from trainingrun_trainer.data.detection import prepare
 from trainingrun_trainer.errors import Diverged
 from trainingrun_trainer.samples.parts import write_parts

@@ -24,7 +24,7 @@ from tests.integration.trainer.test_failures import workers
 from trainingrun_api import names
 from trainingrun_api.names import EXIT_DONE, EXIT_INTERRUPTED
 from trainingrun_trainer import samples
-from trainingrun_trainer.checkpointing import BEST, BEST_WEIGHTS, LAST, load
+from trainingrun_trainer.checkpoint_files import BEST, BEST_WEIGHTS, LAST, load
 from trainingrun_trainer.optimization.module import TRAINING_WEIGHTS
 from trainingrun_trainer.resume import STATE
 

@@ -13,7 +13,7 @@ from tests.integration.trainer.rehearsal import Life, Strike, play
 from tests.integration.trainer.test_resume import EVERY_3_STEPS, KILLED, check_same
 from trainingrun_api.names import EXIT_DONE
 from trainingrun_trainer import config as configs
-from trainingrun_trainer.checkpointing import load
+from trainingrun_trainer.checkpoint_files import load
 from trainingrun_trainer.metrics.segmentation import HEADLINE
 from trainingrun_trainer.samples.defects import write_defects
 from trainingrun_trainer.tasks.semantic_segmentation import TASK

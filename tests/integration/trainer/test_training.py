@@ -19,7 +19,7 @@ from tests.integration.trainer.ports import free_port
 from trainingrun_api import telemetry
 from trainingrun_api.names import EXIT_DONE
 from trainingrun_trainer import config as configs
-from trainingrun_trainer.checkpointing import load
+from trainingrun_trainer.checkpoint_files import load
 from trainingrun_trainer.data.classification import prepare
 from trainingrun_trainer.metrics.classification import HEADLINE
 from trainingrun_trainer.tasks.classification import ClassificationModule

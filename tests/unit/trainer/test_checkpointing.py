@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from trainingrun_trainer import checkpointing
-from trainingrun_trainer.checkpointing import BEST, LAST, PREVIOUS, CheckpointStore, loads
+from trainingrun_trainer import checkpoint_files
+from trainingrun_trainer.checkpoint_files import BEST, LAST, PREVIOUS, loads
+from trainingrun_trainer.checkpointing import CheckpointStore
 from trainingrun_trainer.errors import Fenced
 from trainingrun_trainer.fence import Fence
 
@@ -91,16 +92,18 @@ def test_a_checkpoint_is_described_by_its_manifest(tmp_path: Path) -> None:
     assert manifest["size"] == len(content)
     assert (manifest["file"], manifest["step"], manifest["epoch"], manifest["attempt"]) == (LAST, 17, 1, 2)
     assert observed.told == ["saving", 17]
-    torch.testing.assert_close(checkpointing.load(tmp_path / LAST), checkpoint(17))
+    torch.testing.assert_close(checkpoint_files.load(tmp_path / LAST), checkpoint(17))
 
 
 def test_the_last_one_becomes_the_previous_one_and_a_best_one_is_the_last_one_too(tmp_path: Path) -> None:
     saving = store(tmp_path)
     for step, name in ((1, LAST), (2, BEST), (3, LAST), (4, LAST)):
         saving.save_checkpoint(checkpoint(step), tmp_path / name)
-    steps = {name: checkpointing.load(tmp_path / name)["global_step"] for name in (LAST, PREVIOUS, BEST)}
+    steps = {name: checkpoint_files.load(tmp_path / name)["global_step"] for name in (LAST, PREVIOUS, BEST)}
     assert steps == {LAST: 4, PREVIOUS: 3, BEST: 2}
-    manifests = {name: json.loads(checkpointing.manifest_path(tmp_path / name).read_text()) for name in steps}
+    manifests = {
+        name: json.loads(checkpoint_files.manifest_path(tmp_path / name).read_text()) for name in steps
+    }
     assert {name: manifest["step"] for name, manifest in manifests.items()} == steps
     assert all(manifest["file"] == name for name, manifest in manifests.items())
 
@@ -201,7 +204,7 @@ def test_a_full_volume_costs_no_checkpoint_once_it_is_free(
     assert observed.told == ["saving", 10, "saving", "not saved", "saving", "not saved", "saving", 30]
     assert newest_step(tmp_path) == 30
     # the best epoch was kept in memory
-    assert checkpointing.load(tmp_path / BEST)["global_step"] == 20
+    assert checkpoint_files.load(tmp_path / BEST)["global_step"] == 20
 
 
 def test_the_best_one_is_written_at_the_end_of_training_at_the_latest(
@@ -222,7 +225,7 @@ def test_the_best_one_is_written_at_the_end_of_training_at_the_latest(
     waits: list[int] = []
     saving.settle(lambda: waits.append(1))
     assert len(waits) == 2
-    assert saving.holds_best(10)
+    assert saving.files.holds_best(10)
 
 
 def test_no_last_one_speaks_of_a_best_one_that_is_not_there(
@@ -238,7 +241,7 @@ def test_no_last_one_speaks_of_a_best_one_that_is_not_there(
     # 20 is the best one itself; 25 would be later than a best one that only memory holds
     assert newest_step(tmp_path) == 20
     saving.save_checkpoint(checkpoint(30), tmp_path / LAST)
-    assert (newest_step(tmp_path), saving.holds_best(20)) == (30, True)
+    assert (newest_step(tmp_path), saving.files.holds_best(20)) == (30, True)
 
 
 def test_a_late_writer_touches_no_checkpoint(tmp_path: Path) -> None:
@@ -259,4 +262,4 @@ class Evil:
 def test_a_checkpoint_is_read_without_running_its_code(tmp_path: Path) -> None:
     torch.save({"code": Evil()}, tmp_path / "evil.ckpt")
     with pytest.raises(Exception, match="Weights only load failed"):
-        checkpointing.load(tmp_path / "evil.ckpt")
+        checkpoint_files.load(tmp_path / "evil.ckpt")

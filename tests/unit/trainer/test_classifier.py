@@ -63,6 +63,29 @@ def test_grey_images_are_answered_as_the_same_images_in_colour(tmp_path: Path) -
     )
 
 
+@pytest.mark.parametrize("architecture", ["resnet18", "timm/test_resnet"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_run_on_grey_images_begins_with_the_weights_of_one_on_grey_or_coloured_ones(
+    tmp_path: Path, architecture: str, channels: int
+) -> None:
+    earlier = built(architecture, channels=channels)
+    weights = {f"network.{name}": value for name, value in earlier.state_dict().items()}
+    torch.save(weights, tmp_path / "best_model.pt")
+    later = built(architecture, outputs=4, channels=1, weights=str(tmp_path / "best_model.pt"))
+    encoders = [[layer.state_dict() for layer in encoder_of(model)] for model in (earlier, later)]
+    encoders[0][0]["weight"] = encoders[0][0]["weight"].sum(dim=1, keepdim=True)
+    torch.testing.assert_close(encoders[1], encoders[0])
+
+
+def test_weights_for_grey_images_are_refused_for_coloured_ones(tmp_path: Path) -> None:
+    torch.save(
+        {f"network.{name}": value for name, value in built(channels=1).state_dict().items()},
+        tmp_path / "grey.pt",
+    )
+    with pytest.raises(BadConfig, match="do not fit"):
+        built(weights=str(tmp_path / "grey.pt"))
+
+
 @pytest.mark.parametrize("count", [0, 1, 5, 1000])
 def test_only_the_last_layers_train(count: int) -> None:
     model = built(fine_tune_layers_count=count)

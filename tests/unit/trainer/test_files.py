@@ -93,8 +93,9 @@ def test_a_run_is_finished_once_its_results_are_written(tmp_path: Path) -> None:
     begin(directory)
     directory.write_metrics([{"epoch": 1}])
     assert directory.finished(CONFIG) is None
-    directory.write_results({"reported": False})
-    assert directory.finished(CONFIG) is None
+    for unfinished in ({"reported": False}, {"best_epoch": 1}):  # the second by an earlier version
+        directory.write_results(unfinished)
+        assert directory.finished(CONFIG) is None
     directory.write_results({"reported": True})
     assert directory.finished(CONFIG) == ([{"epoch": 1}], {"reported": True})
 

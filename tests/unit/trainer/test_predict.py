@@ -15,9 +15,9 @@ from PIL import Image
 from torchvision.models import mobilenet_v3_large
 
 from trainingrun_trainer import config, predict
-from trainingrun_trainer.checkpointing import dumps
+from trainingrun_trainer.checkpoint_files import dumps
 from trainingrun_trainer.data import images
-from trainingrun_trainer.errors import BadData, TrainerError
+from trainingrun_trainer.errors import BadConfig, BadData, TrainerError
 from trainingrun_trainer.predicting import Learned
 from trainingrun_trainer.tasks import task
 from trainingrun_trainer.tasks.module import TaskModule
@@ -116,6 +116,17 @@ def test_what_is_not_there_is_said(tmp_path: Path, make: Any, said: str) -> None
     make(tmp_path)
     with pytest.raises(TrainerError, match=said):
         predict.predict(tmp_path / "run", tmp_path / "data", tmp_path / "out")
+
+
+@pytest.mark.parametrize("out", ["file", "file/below", "/proc/predictions"])
+def test_a_directory_that_cannot_be_written_is_said_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    finished_run(tmp_path / "run", classifying())
+    (tmp_path / "file").write_text("taken")
+    monkeypatch.setattr(predict, "_module", lambda *_: pytest.fail("the network was built"))
+    with pytest.raises(BadConfig, match=r"--out .* cannot be written"):
+        predict.predict(tmp_path / "run", pictures(tmp_path / "data", ("a.png",)), tmp_path / out)
 
 
 @pytest.mark.parametrize("labels", [(0, 255), (0, 7000)])

@@ -1,5 +1,8 @@
 """An attempt begins from the newest checkpoint, knows whether that is exact, and has a best one to end on."""
 
+import hashlib
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +10,14 @@ import pytest
 import torch
 
 from tests.unit.trainer.test_checkpointing import store
-from trainingrun_trainer.checkpointing import BEST, LAST, CheckpointStore
+from trainingrun_trainer import checkpoint_files
+from trainingrun_trainer.checkpoint_files import BEST, LAST
+from trainingrun_trainer.checkpointing import CheckpointStore
 from trainingrun_trainer.distributed import Ranks
+from trainingrun_trainer.errors import BadConfig
 from trainingrun_trainer.keeper import Schedule
 from trainingrun_trainer.progress import Progress
-from trainingrun_trainer.resume import STATE, Identity, SavedState, place, resume
+from trainingrun_trainer.resume import FORMAT, STATE, Identity, SavedState, place, resume
 
 IDENTITY = Identity(seed=42, world_size=1, data_sha256="a")
 
@@ -32,6 +38,7 @@ def checkpoint(step: int, *, best: int | None, latest: int | None) -> dict[str, 
             "best": [epoch_of(best)] if best else [],
             "latest": epoch_of(latest) if latest else None,
             "should_stop": False,
+            "format": FORMAT,
         },
     }
 
@@ -62,6 +69,26 @@ def test_only_the_same_ranks_on_the_same_data_are_exact(
     assert (found.manifest.step, found.exact) == (7, exact)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({STATE: {"best": None}}, id="no format"),
+        pytest.param({STATE: {"format": FORMAT + 1}}, id="a later one"),
+        pytest.param({"loops": {}, STATE: {}}, id="nothing of ours"),
+    ],
+)
+def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    saving = store(tmp_path)
+    saving.save_checkpoint(checkpoint(7, best=None, latest=None), tmp_path / LAST)
+    other = checkpoint_files.load(tmp_path / LAST) | change
+    content = checkpoint_files.dumps(other)
+    manifest = replace(saving.files.manifests()[LAST], sha256=hashlib.sha256(content).hexdigest())
+    (tmp_path / LAST).write_bytes(content)
+    checkpoint_files.manifest_path(tmp_path / LAST).write_text(json.dumps(asdict(manifest)))
+    with pytest.raises(BadConfig, match=r"checkpoint of step 7 .* this one cannot read"):
+        resume(store(tmp_path, 2), Ranks(), IDENTITY, lambda: None)
+
+
 def test_a_best_checkpoint_whose_writer_died_is_written_from_the_last_one(tmp_path: Path) -> None:
     saving = store(tmp_path)
     saving.save_checkpoint(checkpoint(10, best=10, latest=10), tmp_path / BEST)
@@ -70,7 +97,7 @@ def test_a_best_checkpoint_whose_writer_died_is_written_from_the_last_one(tmp_pa
     next_one = store(tmp_path, 2)
     _, state = resumed(next_one)
     assert [epoch.step for epoch in state.best] == [20]
-    assert next_one.holds_best(20)
+    assert next_one.files.holds_best(20)
 
 
 @pytest.mark.parametrize(("step", "best_now"), [(20, [20]), (25, [])])
@@ -83,7 +110,7 @@ def test_a_damaged_best_checkpoint_is_replaced(tmp_path: Path, step: int, best_n
     _, state = resumed(next_one)
     # the end of an epoch can be the best so far; within an epoch, the next end is
     assert [epoch.step for epoch in state.best] == best_now
-    assert next_one.holds_best(step)
+    assert next_one.files.holds_best(step)
 
 
 @pytest.mark.parametrize(

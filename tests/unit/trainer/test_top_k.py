@@ -13,8 +13,9 @@ import pytest
 
 from tests.unit.trainer.test_checkpointing import Crash, Observed, fail_at
 from tests.unit.trainer.test_resume import IDENTITY, checkpoint
-from trainingrun_trainer import checkpointing
-from trainingrun_trainer.checkpointing import BEST, LAST, CheckpointStore, epoch_file, manifest_path
+from trainingrun_trainer import checkpoint_files
+from trainingrun_trainer.checkpoint_files import BEST, LAST, epoch_file, manifest_path
+from trainingrun_trainer.checkpointing import CheckpointStore
 from trainingrun_trainer.distributed import Ranks
 from trainingrun_trainer.errors import Fenced
 from trainingrun_trainer.fence import Fence
@@ -95,8 +96,8 @@ def check_kept(directory: Path, best: list[BestCheckpoint]) -> None:
         path = directory / epoch_file(epoch)
         manifest = json.loads(manifest_path(path).read_text())
         assert (manifest["file"], manifest["step"], manifest["epoch"]) == (path.name, 10 * epoch, epoch)
-        assert checkpointing.load(path)["global_step"] == 10 * epoch
-    assert checkpointing.load(directory / BEST)["global_step"] == 60
+        assert checkpoint_files.load(path)["global_step"] == 10 * epoch
+    assert checkpoint_files.load(directory / BEST)["global_step"] == 60
     assert not list(directory.glob(".*"))
 
 
@@ -163,10 +164,10 @@ def test_what_a_full_volume_did_not_take_is_written_before_any_later_checkpoint(
         full.setattr(os, "fdatasync", lambda descriptor: (_ for _ in ()).throw(error))
         best = save_epochs(saving, tmp_path, best, range(4, 7))
     assert observed.told[-1] == "not saved"
-    assert checkpointing.load(tmp_path / LAST)["global_step"] == 30
+    assert checkpoint_files.load(tmp_path / LAST)["global_step"] == 30
     saving.settle(lambda: None)
     assert {int(path.stem.removeprefix("epoch-")) for path in tmp_path.glob("epoch-*.ckpt")} == set(KEPT)
-    assert saving.holds_best(60)
+    assert saving.files.holds_best(60)
     # the process dies here: what it kept in memory is of later epochs than its last checkpoint
     check_kept(tmp_path, go_on(tmp_path))
 
@@ -180,5 +181,5 @@ def test_a_late_writer_touches_no_file_of_the_best(tmp_path: Path) -> None:
         late._remove_all_but(best[:1])
     content: Any = (tmp_path / LAST).read_bytes()
     with pytest.raises(Fenced):
-        late._write_epoch(late._manifests()[LAST], content, LAST)
+        late._write_epoch(late.files.manifests()[LAST], content, LAST)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

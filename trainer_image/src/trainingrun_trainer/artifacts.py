@@ -86,7 +86,7 @@ class RunDirectory:
         """run.json, or nothing where there is none yet."""
         return self._read("run.json") or {}
 
-    def finished(self, config: TrainingConfig) -> tuple[list[Record], dict[str, Any]] | None:
+    def finished(self, config: TrainingConfig) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
         """Epochs and results of this config, where they are written already, with report and exports.
 
         Raises:
@@ -99,7 +99,9 @@ class RunDirectory:
                 "Use another --run-dir, or restore the config, which stands in config.json.",
             )
         results = self._read("results.json")
-        return (self._read("metrics.json"), results) if known and results and results["reported"] else None
+        # earlier versions of the trainer did not say whether they had reported
+        reported = known and results and results.get("reported")
+        return (self._read("metrics.json"), results) if reported else None
 
     def begin(self, attempt: Mapping[str, Any], content: Mapping[str, Any], config: TrainingConfig) -> None:
         """Freeze the config, and record in run.json that an attempt trains. Earlier attempts stay, their

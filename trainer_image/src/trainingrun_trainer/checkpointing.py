@@ -1,9 +1,8 @@
-"""Checkpoint files: at whatever moment a writer dies, the newest complete one is there and can be told.
+"""Writes checkpoints so that at whatever moment a writer dies, the newest complete one is there and can be
+told.
 
-last.ckpt is the newest, previous.ckpt the one before it, best.ckpt the best epoch by the monitored metric,
-and best_model.pt the bare weights of the best. Where several best epochs are kept, each has an epoch-<n>.ckpt
-too: a hard link where the file system has them. Each checkpoint has a manifest beside it with its SHA-256. A
-file is whole if any of the manifests describes it, so a new last.ckpt comes in this order, each step atomic:
+The files and their manifests are those of `checkpoint_files`. A new last.ckpt comes in this order, each step
+atomic:
 
 1. the new file, whole, under another name
 2. previous.manifest.json := the one of last.ckpt
@@ -16,30 +15,33 @@ finds beside it, each of the best epochs that it speaks of.
 """
 
 import hashlib
-import io
-import json
 import os
-import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-import torch
 from lightning_fabric.plugins import CheckpointIO
 from torch import nn
 
 from trainingrun_trainer.artifacts import as_json, utc_now
+from trainingrun_trainer.checkpoint_files import (
+    BEST,
+    LAST,
+    PREVIOUS,
+    CheckpointFiles,
+    Manifest,
+    Stored,
+    dumps,
+    epoch_file,
+    manifest_path,
+)
 from trainingrun_trainer.fence import Fence
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.patience import patiently
 from trainingrun_trainer.ranking import BestCheckpoint
 
-BEST = "best.ckpt"
-LAST = "last.ckpt"
-PREVIOUS = "previous.ckpt"
-BEST_WEIGHTS = "best_model.pt"
 CHUNK = 32 * 2**20
 """Bytes between two signs of life of a slow volume."""
 
@@ -60,36 +62,14 @@ class Observer(Protocol):
         """It could not be written; training goes on."""
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What describes a checkpoint file."""
-
-    file: str
-    sha256: str
-    size: int
-    step: int
-    epoch: int
-    """Finished epochs."""
-    attempt: int
-    time: str
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A whole checkpoint as it lies on the volume."""
-
-    manifest: Manifest
-    path: Path
-    content: bytes
-
-
 class CheckpointStore(CheckpointIO):
-    """The checkpoint files of a run, as Lightning and the resume read and write them."""
+    """Writes the checkpoint files of a run for Lightning, and lends it the one that it goes on from."""
 
     def __init__(
         self, directory: Path, fence: Fence, observer: Observer | None = None, *, top_k: int = 1
     ) -> None:
         """Args: top_k: how many best epochs are kept; above one each has a file of its own."""
+        self.files = CheckpointFiles(directory)
         self._directory = directory
         self._fence = fence
         self._observer = observer
@@ -170,55 +150,26 @@ class CheckpointStore(CheckpointIO):
         patiently(write, wait)
 
     def newest(self) -> tuple[Stored | None, list[str]]:
-        """The whole checkpoint of the highest step, and the names of files that no manifest describes."""
-        manifests = self._manifests()
-        by_digest = {manifest.sha256: manifest for manifest in manifests.values()}
-        steps = {name: manifest.step for name, manifest in manifests.items()}
-        found: Stored | None = None
-        damaged = []
-        # a file without a manifest may be newer than all others
-        for name in sorted((LAST, PREVIOUS, BEST), key=lambda name: -steps.get(name, sys.maxsize)):
-            path = self._directory / name
-            if not path.exists():
-                continue
-            content = path.read_bytes()
-            manifest = by_digest.get(hashlib.sha256(content).hexdigest())
-            if manifest is None:
-                damaged.append(name)
-            elif found is None or manifest.step > found.manifest.step:
-                found = Stored(manifest, path, content)
-                if manifest.step == max(steps.values()):
-                    break
+        """Like `CheckpointFiles.newest`; what is written from now on follows it."""
+        found, damaged = self.files.newest()
         self._last = found.manifest if found and found.path.name == LAST else None
         return found, damaged
-
-    def holds_best(self, step: int) -> bool:
-        """Whether best.ckpt is whole and of this step."""
-        path = self._directory / BEST
-        if not path.exists():
-            return False
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return any(m.sha256 == digest and m.step == step for m in self._manifests().values())
-
-    def holds(self, epoch: BestCheckpoint) -> bool:
-        """Whether the checkpoint of an epoch is there, as best.ckpt or in a file of its own."""
-        return self._holds_epoch(epoch) or self.holds_best(epoch.step)
 
     def arrange(self, best: Sequence[BestCheckpoint], stored: Stored) -> None:
         """Let the files be those of the best epochs, each of which is held or `stored` itself. Where there is
         none, `stored` becomes best.ckpt."""
 
         def held(epoch: BestCheckpoint, name: str) -> Stored:
-            return stored if epoch.step == stored.manifest.step else self._stored(name)
+            return stored if epoch.step == stored.manifest.step else self.files.stored(name)
 
         if self._top_k > 1:
             for epoch in best:
-                if not self._holds_epoch(epoch):
+                if not self.files.holds_epoch(epoch):
                     own = held(epoch, BEST)
                     self._write_epoch(own.manifest, own.content, own.path.name)
             self._remove_all_but(best)
         first = best[0] if best else None
-        if first is None or not self.holds_best(first.step):
+        if first is None or not self.files.holds_best(first.step):
             own = held(first, epoch_file(first.epoch)) if first else stored
             self._write_best(own.manifest, own.content)
 
@@ -235,20 +186,6 @@ class CheckpointStore(CheckpointIO):
 
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
         raise NotImplementedError("checkpoints replace each other")
-
-    def _stored(self, name: str) -> Stored:
-        path = self._directory / name
-        return Stored(self._manifests([name])[name], path, path.read_bytes())
-
-    def _holds_epoch(self, epoch: BestCheckpoint) -> bool:
-        """By step and size: to read gigabytes of each would hold up every start."""
-        path = self._directory / epoch_file(epoch.epoch)
-        manifest = self._manifests([path.name]).get(path.name)
-        return (
-            manifest is not None
-            and path.exists()
-            and (manifest.step, manifest.size) == (epoch.step, path.stat().st_size)
-        )
 
     def _write_pending(self) -> None:
         for step, (manifest, content, best) in sorted(self._pending.items()):
@@ -307,46 +244,6 @@ class CheckpointStore(CheckpointIO):
     def _describe(self, manifest: Manifest) -> None:
         with self._fence.file(manifest_path(self._directory / manifest.file)) as file:
             file.write(as_json(asdict(manifest)))
-
-    def _manifests(self, names: Iterable[str] = (LAST, PREVIOUS, BEST)) -> dict[str, Manifest]:
-        """By the name of their checkpoint file."""
-        found = {}
-        for name in names:
-            path = manifest_path(self._directory / name)
-            try:
-                found[name] = Manifest(**json.loads(path.read_bytes()))
-            except FileNotFoundError:
-                continue
-            except (ValueError, TypeError) as error:
-                LOGGER.warning("%s is damaged: %s", path.name, error)
-        return found
-
-
-def dumps(checkpoint: dict[str, Any]) -> bytes:
-    """A checkpoint as torch.save writes it: a copy that later steps do not change."""
-    buffer = io.BytesIO()
-    torch.save(checkpoint, buffer)
-    return buffer.getvalue()
-
-
-def loads(content: bytes) -> dict[str, Any]:
-    """A checkpoint, on the CPU, read without running code that it may hold."""
-    return cast(dict[str, Any], torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
-
-
-def load(path: Path) -> dict[str, Any]:
-    """Like loads, from a file."""
-    return loads(path.read_bytes())
-
-
-def epoch_file(epoch: int | str) -> str:
-    """Name of the checkpoint of one of several best epochs, counted from 1."""
-    return f"epoch-{epoch}.ckpt"
-
-
-def manifest_path(checkpoint: Path) -> Path:
-    """Where the manifest of a checkpoint stands."""
-    return checkpoint.with_suffix(".manifest.json")
 
 
 def export_weights(module: nn.Module, path: Path, fence: Fence) -> None:

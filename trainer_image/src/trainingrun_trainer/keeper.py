@@ -17,7 +17,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from trainingrun_api import names
 from trainingrun_trainer import resume, rng
-from trainingrun_trainer.checkpointing import BEST, LAST
+from trainingrun_trainer.checkpoint_files import BEST, LAST
 from trainingrun_trainer.data.module import DataModule
 from trainingrun_trainer.distributed import any_rank, of_all_ranks
 from trainingrun_trainer.errors import STOPPED_ADVICE, Interrupted

@@ -12,10 +12,10 @@ import torch
 from lightning_fabric.utilities.apply_func import move_data_to_device
 
 from trainingrun_api import TrainingConfig
-from trainingrun_trainer import checkpointing, config, logs
+from trainingrun_trainer import checkpoint_files, config, logs
 from trainingrun_trainer.accelerator import choose_accelerator, choose_precision, cpu_limit, threads
 from trainingrun_trainer.artifacts import RunDirectory
-from trainingrun_trainer.checkpointing import BEST_WEIGHTS
+from trainingrun_trainer.checkpoint_files import BEST_WEIGHTS
 from trainingrun_trainer.data import archive
 from trainingrun_trainer.data.images import read_all
 from trainingrun_trainer.errors import BadConfig, BadData, TrainerError, exit_code
@@ -52,10 +52,11 @@ def predict(run_dir: Path, data: Path, out: Path) -> None:
     """Write the predictions for all files of the data into a directory, as the task does.
 
     Raises:
-        BadConfig: there is no finished run.
+        BadConfig: there is no finished run, or the directory cannot be written.
         BadData: there are no files, or some cannot be used; names the first ten. The others are predicted.
     """
     trained, learned = _run(run_dir)
+    _check_writable(out)
     with tempfile.TemporaryDirectory(prefix="trainingrun-") as scratch:
         source = _unpacked(data, Path(scratch), trained)
         predictor: Predictor = import_module(
@@ -93,6 +94,17 @@ def _run(run_dir: Path) -> tuple[TrainingConfig, Learned]:
     return trained, Learned(tuple(run["classes"]), tuple(run.get("label_values", ())))
 
 
+def _check_writable(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise BadConfig(
+            f"--out {out} cannot be written: {error.strerror}",
+            "Give a directory that is there or can be made, and that this user may write.",
+        ) from error
+
+
 def _module(trained: TrainingConfig, learned: Learned, run_dir: Path) -> tuple[TaskModule, torch.autocast]:
     """The module with its best weights, ready to predict, and its precision. What training began with, and
     how classes weighed, matters no more."""
@@ -106,7 +118,7 @@ def _module(trained: TrainingConfig, learned: Learned, run_dir: Path) -> tuple[T
     module = task(trained.task).module(plain, learned)
     # not load_state_dict: detectors count no batches where training began with weights of others
     best = run_dir / "checkpoints" / BEST_WEIGHTS
-    weights.fill(module, checkpointing.load(best), str(best))
+    weights.fill(module, checkpoint_files.load(best), str(best))
     module.to(device).eval()
     mixed = accelerator == "gpu" and torch.cuda.is_bf16_supported(including_emulation=False)
     precision = choose_precision(trained.precision, accelerator, bf16=mixed) if mixed else "32-true"

@@ -11,7 +11,7 @@ from trainingrun_api.status import Best, Checkpoint, Metric
 from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_trainer.artifacts import Record, RunDirectory, utc_now
-from trainingrun_trainer.checkpointing import LAST, Manifest
+from trainingrun_trainer.checkpoint_files import LAST, Manifest
 from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.metrics import is_better, most_telling
@@ -94,11 +94,12 @@ class Progress(pl.Callback):
             self._checkpoint = SavedCheckpoint(manifest.step, manifest.epoch, manifest.time)
             self._heartbeat.saved(manifest.step)
 
-    def finished(self, epochs: list[Record], results: Mapping[str, Any]) -> None:
-        """An earlier attempt trained these epochs to these results."""
+    def finished(self, epochs: list[dict[str, Any]], results: Mapping[str, Any]) -> None:
+        """An earlier attempt trained these epochs to these results, as they stand in JSON: None is NaN."""
         last, best = epochs[-1], epochs[results["best_epoch"] - 1]
-        self.epochs = epochs
-        self.best = BestEpoch(float(best[self._monitor]), results["best_epoch"])
+        self.epochs = list(epochs)
+        value = best[self._monitor]
+        self.best = BestEpoch(float("nan") if value is None else float(value), results["best_epoch"])
         self._scores = {
             name: float(value)
             for name, value in last.items()
@@ -107,7 +108,7 @@ class Progress(pl.Callback):
         self._heartbeat.stepped(int(last["global_step"]))
         self._heartbeat.restore(float(results["training_time"]))
         self._show_test(
-            {name: value for name, value in results["scores"].items() if name.startswith("test_")}
+            {name: value for name, value in of_test(results["scores"]).items() if value is not None}
         )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

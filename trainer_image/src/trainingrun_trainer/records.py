@@ -9,7 +9,8 @@ import torch
 from trainingrun_api import names
 from trainingrun_trainer.artifacts import config_digest
 from trainingrun_trainer.attempt import Attempt
-from trainingrun_trainer.checkpointing import BEST, BEST_WEIGHTS, epoch_file, export_weights
+from trainingrun_trainer.checkpoint_files import BEST, BEST_WEIGHTS, epoch_file
+from trainingrun_trainer.checkpointing import export_weights
 from trainingrun_trainer.data.prepared import PreparedData
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.optimization.module import OptimizedModule

@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 
-from trainingrun_trainer.checkpointing import CheckpointStore, Manifest, Stored, loads
+from trainingrun_trainer.checkpoint_files import Manifest, Stored, loads
+from trainingrun_trainer.checkpointing import CheckpointStore
 from trainingrun_trainer.data.sampler import Position
 from trainingrun_trainer.distributed import Ranks, on_rank_0
+from trainingrun_trainer.errors import BadConfig
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.patience import patiently
 from trainingrun_trainer.progress import Progress
@@ -16,6 +18,9 @@ from trainingrun_trainer.ranking import BestCheckpoint
 
 STATE = "trainingrun"
 """Where a Lightning checkpoint holds SavedState."""
+FORMAT = 1
+"""Raised whenever a checkpoint comes to hold something else, or in another way: a trainer goes on from no
+other format than its own."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,22 @@ class SavedState:
     """The last finished epoch."""
     should_stop: bool
     """Whether training stops early, here."""
+    format: int = FORMAT
 
     @classmethod
     def from_checkpoint(cls, checkpoint: dict[str, Any]) -> "SavedState":
-        """What `on_save_checkpoint` of the keeper put there."""
-        state = checkpoint[STATE]
+        """What `on_save_checkpoint` of the keeper put there.
+
+        Raises:
+            BadConfig: another version of the trainer did, and in another format.
+        """
+        state = checkpoint.get(STATE, {})
+        if state.get("format") != FORMAT:
+            raise BadConfig(
+                f"the checkpoint of step {checkpoint['global_step']} was written by a version of the trainer "
+                "whose checkpoints this one cannot read",
+                "Go on with the image that wrote it, which run.json names, or begin a new run.",
+            )
         latest = state["latest"]
         return cls(
             position=Position(**state["position"]),
@@ -80,7 +96,11 @@ class _Chosen:
 
 def resume(store: CheckpointStore, ranks: Ranks, identity: Identity, wait: Callable[[], None]) -> Resumed:
     """Pick the newest whole checkpoint. Every rank calls it, and all load the same bytes: a network volume
-    may show another rank an older file."""
+    may show another rank an older file.
+
+    Raises:
+        BadConfig: it was written by another version of the trainer, in another format.
+    """
     chosen = on_rank_0(ranks, lambda: _choose(store, wait))
     damaged = len(chosen.damaged)
     if chosen.stored is None:
@@ -106,7 +126,7 @@ def _choose(store: CheckpointStore, wait: Callable[[], None]) -> _Chosen:
     saved = SavedState.from_checkpoint(loads(stored.content))
     step = stored.manifest.step
     # a writer may die between last.ckpt and those of the best epochs, or one of these be damaged since
-    best = [epoch for epoch in saved.best if epoch.step == step or store.holds(epoch)]
+    best = [epoch for epoch in saved.best if epoch.step == step or store.files.holds(epoch)]
     for epoch in saved.best:
         if epoch not in best:
             LOGGER.warning("the checkpoint of epoch %d, one of the best, is lost", epoch.epoch)

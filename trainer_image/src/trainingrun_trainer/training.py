@@ -16,7 +16,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from trainingrun_api import TrainingConfig, names
 from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_api.training import DETECTION
-from trainingrun_trainer import checkpointing, records
+from trainingrun_trainer import checkpoint_files, records
 from trainingrun_trainer.accelerator import (
     Accelerator,
     choose_accelerator,
@@ -227,7 +227,7 @@ def _evaluate_best(
     file."""
     if attempt.leads:
         module.load_state_dict(
-            checkpointing.load(attempt.directory.checkpoints / checkpointing.BEST)["state_dict"]
+            checkpoint_files.load(attempt.directory.checkpoints / checkpoint_files.BEST)["state_dict"]
         )
     broadcast(module.state_dict().values())
     scores = dict(trainer.validate(module, datamodule=loaders, verbose=False)[0])

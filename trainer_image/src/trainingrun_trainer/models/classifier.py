@@ -60,10 +60,10 @@ def build(
     """
     network = _network(config, outputs, channels)
     head_name = _head_name(network, outputs, config.architecture)
-    if config.weights is not None:
-        _load_backbone(network, Path(config.weights), head_name)
     if channels == 1 and _is_of_torchvision(config.architecture):
         _use_one_channel(network)
+    if config.weights is not None:
+        _load_backbone(network, Path(config.weights), head_name)
     if config.gradient_checkpointing and not recompute_blocks(network):
         raise BadConfig(
             f"model.gradientCheckpointing: {config.architecture!r} has no blocks that can be computed again",
@@ -160,8 +160,12 @@ def _use_one_channel(network: nn.Module) -> None:
 
 def _load_backbone(network: nn.Module, path: Path, head_name: str) -> None:
     state = weights.without_prefix(weights.read(path, "model.weights"), OF_A_RUN)
-    head = f"{head_name}."
-    state = {name: value for name, value in state.items() if not name.startswith(head)}
+    head, own = f"{head_name}.", network.state_dict()
+    state = {
+        name: weights.fitting(value, own[name].shape) if name in own else value
+        for name, value in state.items()
+        if not name.startswith(head)
+    }
     try:
         result = network.load_state_dict(state, strict=False)
     except RuntimeError as error:

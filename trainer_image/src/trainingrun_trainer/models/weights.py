@@ -62,7 +62,7 @@ def fill(
     wanted = module.state_dict()
     missing = [name for name in wanted if alias(name) not in known and not name.endswith(OPTIONAL)]
     found = {
-        name: _fitting(known[alias(name)], value.shape)
+        name: fitting(known[alias(name)], value.shape)
         for name, value in wanted.items()
         if alias(name) in known
     }
@@ -77,6 +77,8 @@ def fill(
     nn.Module.load_state_dict(module, found, strict=False)
 
 
-def _fitting(value: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+def fitting(value: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """A tensor of a file for one of this shape in a network: summed over the colours where that takes grey
+    images."""
     grey = value.ndim >= 4 and value.shape[1] == 3 and shape == (shape[0], 1, *value.shape[2:])
     return value.sum(dim=1, keepdim=True) if grey else value
