@@ -1,10 +1,10 @@
 """How fast the trainer is beside a bare PyTorch loop: `make bench-trainer`, or
 
-    python -m tests.benchmarks.trainer_speed [--rounds N] [--out FILE]
+    python -m tests.benchmarks.trainer_speed [--epochs N] [--rounds N] [--out FILE]
 
-Each round runs every variant once, one after the other, so that what the machine does meanwhile falls on all
-alike. A figure is the median over the rounds; of each run the first epoch, which warms up, does not count.
-The two-process figures need two cores, and all of them an idle machine.
+Where two sides can take turns in one process they do, epoch by epoch (see `variants`); whole processes take
+turns for memory, start-up and two ranks. A figure is the median over the pairs, without the epochs that warm
+up. The two-process figures need two cores, and all of them an idle machine.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,81 +25,52 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests.benchmarks.variants import STARTED, Told
 from trainingrun_trainer.data.table import FILE, IMAGES
 
-PICTURES = 320
+PICTURES = 200
+"""Of which four fifths are trained on."""
 SIDE = 256
 """Of the JPEGs, in pixels."""
 CLASSES = 4
-EPOCHS = 4
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One kind of run."""
-
-    program: str
-    """A variant of `variants`, or two: the trainer as two processes."""
-    workers: int = 0
-
-    @property
-    def name(self) -> str:
-        return f"{self.program}, {self.workers} workers" if self.workers else self.program
-
-
-@dataclass(frozen=True)
-class Figure:
-    """What one run came to."""
-
-    speed: float
-    """Samples a second of all processes together."""
-    memory: int
-    """Most bytes resident."""
-    imported: float
-    """Seconds until all is imported."""
-    seconds: float
-    """Of the whole run."""
-
-
-BARE, TRAINER, TWO = Variant("bare"), Variant("trainer"), Variant("two")
-SYNTHETIC, UNCOUNTED = Variant("synthetic"), Variant("uncounted")
-WARM = (Variant("trainer", 1), Variant("trainer", 2))
-COLD = (Variant("decoding", 1), Variant("decoding", 2))
-VARIANTS = (BARE, TRAINER, SYNTHETIC, UNCOUNTED, *WARM, *COLD, TWO)
+WARM_UP = 2
+"""Epochs: one of each side."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A comparison of two variants."""
+    """What one side reaches of the other, pair by pair."""
 
     name: str
-    above: Variant
-    below: Variant
-    target: float | None
-    """What the ratio of speeds has to reach; None where it is only told."""
-    processes: int = 1
+    pairs: Sequence[float]
+    target: str = "told only"
+
+    @property
+    def row(self) -> str:
+        """As Markdown."""
+        low, *_, high = sorted(self.pairs)
+        return (
+            f"| {self.name} | {statistics.median(self.pairs):.3f} | {low:.3f} to {high:.3f} "
+            f"| {len(self.pairs)} | {self.target} |"
+        )
 
 
-RATIOS = (
-    Ratio("the trainer to a bare loop", TRAINER, BARE, 0.97),
-    Ratio("all scores counted to the loss alone", TRAINER, UNCOUNTED, 0.995),
-    Ratio("decoded images to synthetic ones, read by the trainer itself", TRAINER, SYNTHETIC, 0.95),
-    Ratio("decoded images to synthetic ones, 1 worker", WARM[0], SYNTHETIC, 0.95),
-    Ratio("decoded images to synthetic ones, 2 workers", WARM[1], SYNTHETIC, 0.95),
-    Ratio("JPEGs decoded each time to synthetic ones, 1 worker", COLD[0], SYNTHETIC, None),
-    Ratio("JPEGs decoded each time to synthetic ones, 2 workers", COLD[1], SYNTHETIC, None),
-    Ratio("two processes (gloo) to twice one", TWO, TRAINER, 0.90, processes=2),
-)
+@dataclass(frozen=True)
+class Process:
+    """A whole process."""
+
+    told: Told
+    seconds: float
 
 
-def config(archive: Path, workers: int) -> dict[str, Any]:
+def config(archive: Path, workers: int, epochs: int) -> dict[str, Any]:
     """A step of some tenths of a second on one core."""
     return {
         "task": "classification",
         "data": {
             "format": "zip",
             "path": str(archive),
-            "imageSize": 96,
+            "imageSize": 64,
             "batchSize": 16,
             "numWorkers": workers,
             "persistentWorkers": workers > 0,
@@ -109,7 +80,7 @@ def config(archive: Path, workers: int) -> dict[str, Any]:
         "earlyStopping": {"patience": 0},
         "artifacts": {"report": False, "tensorboard": False},
         "monitor": "val_loss",
-        "maxEpochs": EPOCHS,
+        "maxEpochs": epochs,
         "accelerator": "cpu",
     }
 
@@ -130,72 +101,89 @@ def write_pictures(path: Path) -> None:
         archive.writestr(FILE, "\n".join(rows))
 
 
-def run(variant: Variant, archive: Path) -> Figure:
-    """Run a variant to its end.
+def run(variant: str, archive: Path, epochs: int, workers: int = 0) -> Process:
+    """Run a variant, or the trainer as two ranks (`two`), to its end.
 
     Raises:
-        subprocess.CalledProcessError: it failed; what it printed is in the error.
+        subprocess.CalledProcessError: it failed; what it printed was printed.
     """
     with tempfile.TemporaryDirectory() as scratch:
         file, directory = Path(scratch) / "config.json", Path(scratch) / "run"
-        file.write_text(json.dumps(config(archive, variant.workers)))
-        together = variant.program == "two"
-        arguments = (
-            ["trainingrun_trainer.launch", "--config", str(file), "--run-dir", str(directory)]
-            if together
-            else ["tests.benchmarks.variants", variant.program, str(file), str(directory)]
-        )
+        file.write_text(json.dumps(config(archive, workers, epochs)))
+        arguments = ["tests.benchmarks.variants", variant, str(file), str(directory)]
+        if variant == "two":
+            arguments = ["trainingrun_trainer.launch", "--config", str(file), "--run-dir", str(directory)]
         environment = {
             **os.environ,
             "OMP_NUM_THREADS": "1",
             "PET_NPROC_PER_NODE": "2",
-            "BENCHMARK_STARTED": str(time.time()),
+            STARTED: str(time.time()),
         }
         started = time.perf_counter()
         ended = subprocess.run(
-            [sys.executable, "-m", *arguments], env=environment, check=True, capture_output=True, text=True
+            [sys.executable, "-m", *arguments], env=environment, capture_output=True, text=True
         )
         seconds = time.perf_counter() - started
-        if together:
-            epochs = json.loads((directory / "metrics.json").read_text())
-            said: Mapping[str, Any] = {
-                "speeds": [epoch["samples_per_second"] for epoch in epochs],
-                "memory": 0,
-                "imported": 0.0,
-            }
+        if ended.returncode:
+            print(ended.stderr, file=sys.stderr)
+        ended.check_returncode()
+        if variant == "two":
+            found = json.loads((directory / "metrics.json").read_text())
+            told = Told([epoch["samples_per_second"] for epoch in found])
         else:
-            said = json.loads(ended.stdout.splitlines()[-1])
-    return Figure(statistics.median(said["speeds"][1:]), said["memory"], said["imported"], seconds)
+            told = Told(**json.loads(ended.stdout.splitlines()[-1]))
+    print(f"{variant}, {workers} workers: {seconds:.0f} s", file=sys.stderr)
+    return Process(told, seconds)
 
 
-def middle(figures: Sequence[Figure], what: str) -> float:
-    """The median of one field."""
-    values: list[float] = [getattr(figure, what) for figure in figures]
-    return statistics.median(values)
-
-
-def table(figures: Mapping[Variant, Sequence[Figure]]) -> str:
-    """Both tables as Markdown."""
-    lines = [
-        "| run | samples/s | most memory | imports | whole run |",
-        "|---|---|---|---|---|",
+def against_bare(archive: Path, epochs: int) -> list[Ratio]:
+    """The trainer's epochs to those of the bare loop that follow them."""
+    told = run("turns", archive, epochs).told
+    pairs = [ours / bare for ours, bare in zip(told.speeds[1:], told.bare[1:], strict=True)]
+    return [
+        Ratio("the trainer to a bare loop", pairs, "at least 0.970"),
+        Ratio("time in which training counts its scores", [told.counting], "at most 0.005"),
     ]
-    for variant, known in figures.items():
-        memory = middle(known, "memory") / 2**20
+
+
+def against_synthetic(archive: Path, variant: str, workers: int, epochs: int) -> list[float]:
+    """Epochs of real pictures to the synthetic ones that follow them."""
+    speeds = run(variant, archive, 2 * epochs, workers).told.speeds[WARM_UP:]
+    return [real / synthetic for real, synthetic in zip(speeds[::2], speeds[1::2], strict=True)]
+
+
+def inputs(archive: Path, epochs: int) -> list[Ratio]:
+    """What reading costs: with the cache of decoded pictures, and where each is decoded each time."""
+    ratios = []
+    for workers, who in ((0, "read by the trainer itself"), (1, "1 worker"), (2, "2 workers")):
+        pairs = against_synthetic(archive, "reading", workers, epochs)
+        ratios.append(Ratio(f"cached pictures to synthetic ones, {who}", pairs, "at least 0.950"))
+    for workers, who in ((1, "1 worker"), (2, "2 workers")):
+        pairs = against_synthetic(archive, "decoding", workers, epochs)
+        ratios.append(Ratio(f"pictures decoded each time to synthetic ones, {who}", pairs))
+    return ratios
+
+
+def processes(archive: Path, rounds: int) -> tuple[list[Ratio], str]:
+    """Two ranks to one, and what whole processes need; in turns."""
+    found: dict[str, list[Process]] = {"bare": [], "plain": [], "two": []}
+    for _ in range(rounds):
+        for variant, known in found.items():
+            known.append(run(variant, archive, 4))
+    speeds = {
+        variant: [statistics.median(process.told.speeds[1:]) for process in known]
+        for variant, known in found.items()
+    }
+    pairs = [two / one / 2 for two, one in zip(speeds["two"], speeds["plain"], strict=True)]
+    lines = ["| process | most memory | imports | all of it |", "|---|---|---|---|"]
+    for variant, name in (("bare", "bare loop"), ("plain", "trainer")):
+        told = [process.told for process in found[variant]]
         lines.append(
-            f"| {variant.name} | {middle(known, 'speed'):.1f} | {f'{memory:.0f} MiB' if memory else '-'} "
-            f"| {middle(known, 'imported'):.1f} s | {middle(known, 'seconds'):.1f} s |"
+            f"| {name} | {statistics.median(each.memory for each in told) / 2**20:.0f} MiB "
+            f"| {statistics.median(each.imported for each in told):.1f} s "
+            f"| {statistics.median(process.seconds for process in found[variant]):.1f} s |"
         )
-    lines += ["", "| ratio of speeds | median | of each round | target |", "|---|---|---|---|"]
-    for ratio in RATIOS:
-        rounds = [
-            above.speed / below.speed / ratio.processes
-            for above, below in zip(figures[ratio.above], figures[ratio.below], strict=True)
-        ]
-        wanted = "told only" if ratio.target is None else f"{ratio.target:.3f}"
-        each = ", ".join(f"{value:.3f}" for value in rounds)
-        lines.append(f"| {ratio.name} | {statistics.median(rounds):.3f} | {each} | {wanted} |")
-    return "\n".join(lines)
+    return [Ratio("two ranks (gloo) to twice one", pairs, "at least 0.900")], "\n".join(lines)
 
 
 def main() -> None:
@@ -203,19 +191,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=3, help="how often each variant runs (default: 3)")
+    parser.add_argument("--epochs", type=int, default=12, help="pairs within a process (default: 12)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of whole processes (default: 3)")
     parser.add_argument("--out", type=Path, help="file for the tables")
     options = parser.parse_args()
-    figures: dict[Variant, list[Figure]] = {variant: [] for variant in VARIANTS}
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "pictures.zip"
         write_pictures(archive)
-        for number in range(options.rounds):
-            for variant in VARIANTS:
-                figure = run(variant, archive)
-                figures[variant].append(figure)
-                print(f"round {number + 1}: {variant.name} {figure.speed:.1f} samples/s", file=sys.stderr)
-    text = table(figures)
+        ratios = [*against_bare(archive, options.epochs), *inputs(archive, options.epochs // 2)]
+        scaling, needs = processes(archive, options.rounds)
+    head = ["| ratio | median | range | pairs | target |", "|---|---|---|---|---|"]
+    text = "\n".join([*head, *(ratio.row for ratio in (*ratios, *scaling)), "", needs])
     print(text)
     if options.out:
         options.out.write_text(text + "\n")

@@ -10,7 +10,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from trainingrun_api import names
@@ -57,6 +57,8 @@ class PlayedRun:
     name: str
     deeds: Sequence[Deed]
     """By attempt."""
+    seen: set[str] = field(default_factory=set)
+    """Names of all pods that were there at some step."""
 
     def step(self) -> Object:
         """The run's status before the step."""
@@ -83,8 +85,17 @@ class PlayedRun:
 
     def pods(self) -> list[Object]:
         """Pods that are not being deleted."""
+        return [pod for pod in self._all_pods() if "deletionTimestamp" not in pod["metadata"]]
+
+    def gone(self) -> set[str]:
+        """Names of pods that no longer exist, whoever deleted them."""
+        return self.seen - {pod["metadata"]["name"] for pod in self._all_pods()}
+
+    def _all_pods(self) -> list[Object]:
         found = self.api("GET", "api/v1", f"pods?labelSelector={names.RUN_LABEL}%3D{self.name}")
-        return [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
+        pods: list[Object] = found["items"]
+        self.seen.update(pod["metadata"]["name"] for pod in pods)
+        return pods
 
     def _suspend(self, wanted: bool) -> None:
         run = f"{names.PLURAL}/{self.name}"

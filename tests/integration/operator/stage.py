@@ -8,7 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,16 @@ class Ending:
     created: Counter[str]
     """How often each object was created; Events apart, which are news and may get lost."""
     deleted: frozenset[str]
+    """By the operator."""
+    gone: frozenset[str]
+    """Pods that no longer exist, whoever deleted them."""
+
+    def like(self, other: "Ending") -> "Ending":
+        """The same with what is gone without the operator, which deletes nothing twice.
+
+        Where it is late, the Job controller may be first: the end of one pod is the end of all.
+        """
+        return replace(self, deleted=self.deleted | (other.deleted & self.gone), gone=other.gone)
 
 
 @dataclass(frozen=True)
@@ -102,18 +112,19 @@ class Stage:
             ]
             proxy.rule = disturb(processes[0])
             try:
-                status = self._until_ended(proxy, processes, name, story, seconds)
+                self.api("POST", f"apis/{names.API_VERSION}", names.PLURAL, manifest(name, story.spec()))
+                nodes = PlayedRun(self.api, name, story.deeds)
+                status = self._until_ended(proxy, processes, nodes, seconds)
             finally:
                 for process in processes:
                     process.end()
             writes = tuple(proxy.writes)
-        return Played(_ending(name, status, writes), writes, sum(process.starts for process in processes))
+        ending = _ending(name, status, writes, nodes.gone())
+        return Played(ending, writes, sum(process.starts for process in processes))
 
     def _until_ended(
-        self, proxy: FaultProxy, operators: Sequence[Operator], name: str, story: Story, seconds: float
+        self, proxy: FaultProxy, operators: Sequence[Operator], nodes: PlayedRun, seconds: float
     ) -> Object:
-        self.api("POST", f"apis/{names.API_VERSION}", names.PLURAL, manifest(name, story.spec()))
-        nodes = PlayedRun(self.api, name, story.deeds)
         deadline, quiet_since, writes = time.monotonic() + seconds, time.monotonic(), 0
         status: Object = {}
         while time.monotonic() < deadline:
@@ -126,11 +137,13 @@ class Stage:
             if time.monotonic() - quiet_since > QUIET_SECONDS:
                 return status
             time.sleep(0.05)
-        log = (self.folder / f"{name}.log").read_text(encoding="utf-8")[-4000:]
-        raise TimeoutError(f"{name} did not end within {seconds} s: {json.dumps(status, indent=1)}\n{log}")
+        log = (self.folder / f"{nodes.name}.log").read_text(encoding="utf-8")[-4000:]
+        raise TimeoutError(
+            f"{nodes.name} did not end within {seconds} s: {json.dumps(status, indent=1)}\n{log}"
+        )
 
 
-def _ending(name: str, status: Object, writes: Iterable[Answered]) -> Ending:
+def _ending(name: str, status: Object, writes: Iterable[Answered], gone: Iterable[str]) -> Ending:
     done = [
         (write.call.method, f"{write.call.resource} {plain(write.call.name, name)}")
         for write in writes
@@ -140,4 +153,5 @@ def _ending(name: str, status: Object, writes: Iterable[Answered]) -> Ending:
         comparable(status, name),
         Counter(target for method, target in done if method == "POST"),
         frozenset(target for method, target in done if method == "DELETE"),
+        frozenset(f"pods {plain(pod, name)}" for pod in gone),
     )
