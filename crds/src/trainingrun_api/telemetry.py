@@ -2,7 +2,6 @@
 
 Rank 0 serves the whole run's on its metrics port. The main process of every pod serves the heartbeats of its
 ranks on a port of their own, and answers when they hang.
-
 """
 
 from enum import StrEnum
@@ -22,7 +21,10 @@ EPOCHS_PLANNED = gauge("trainer_epochs_planned", "epochs that training takes at 
 GLOBAL_STEP = gauge("trainer_global_step", "optimizer steps taken", unit="steps")
 STEPS_PLANNED = gauge("trainer_steps_planned", "optimizer steps that training takes at most", unit="steps")
 SECONDS_PER_EPOCH = gauge(
-    "trainer_seconds_per_epoch", "mean wall time of an epoch, validation included", unit="seconds"
+    "trainer_seconds_per_epoch",
+    "mean wall time of the last epochs, validation and saves included, starts and first steps not; of "
+    "earlier attempts until this one has measured an epoch",
+    unit="seconds",
 )
 LEARNING_RATE = gauge("trainer_learning_rate", "learning rate in the last epoch")
 SAMPLES_PER_SECOND = gauge(
@@ -31,7 +33,7 @@ SAMPLES_PER_SECOND = gauge(
     unit="images a second",
 )
 DATA_WAIT_SECONDS = counter(
-    "trainer_data_wait_seconds_total", "time that rank 0 waited for batches", unit="seconds"
+    "trainer_data_wait_seconds_total", "time that rank 0 waited for batches of training", unit="seconds"
 )
 PHASE = gauge(
     "trainer_phase",
@@ -94,6 +96,18 @@ RANK_GLOBAL_STEP = gauge(
 RANK_PHASE = gauge("trainer_rank_phase", "1 for what the rank is doing, 0 for the others", "rank", "phase")
 RANK_STOPPED = gauge(
     "trainer_rank_stopped", "1 while the rank's process is stopped, stuck in the kernel or dead", "rank"
+)
+RANK_DATA_WAIT_SECONDS = counter(
+    "trainer_rank_data_wait_seconds_total",
+    "time that the rank waited for batches of training",
+    "rank",
+    unit="seconds",
+)
+RANK_STEP_SECONDS = counter(
+    "trainer_rank_step_seconds_total",
+    "time of the rank's own part of training steps, up to the backward pass, in which ranks wait for others",
+    "rank",
+    unit="seconds",
 )
 
 

@@ -99,6 +99,7 @@ def test_the_page_is_prometheus_text(page: tuple[Heartbeats, str]) -> None:
     heartbeats, address = page
     rank = Heartbeat.from_environment({FILE_VARIABLE: heartbeats.path}, rank=5, local_rank=1)
     rank.enter(TrainerPhase.TRAINING)
+    rank.data_wait_seconds, rank.step_seconds = 1.5, 20.25
     rank.stepped(12)
     with urllib.request.urlopen(address, timeout=60) as answer:
         content = answer.read().decode()
@@ -109,6 +110,8 @@ def test_the_page_is_prometheus_text(page: tuple[Heartbeats, str]) -> None:
     }
     assert found[names.RANK_GLOBAL_STEP, "4"] == 0
     assert found[names.RANK_GLOBAL_STEP, "5"] == 12
+    assert (found[names.RANK_DATA_WAIT_SECONDS, "4"], found[names.RANK_STEP_SECONDS, "4"]) == (0, 0)
+    assert (found[names.RANK_DATA_WAIT_SECONDS, "5"], found[names.RANK_STEP_SECONDS, "5"]) == (1.5, 20.25)
     assert found[names.RANK_HEARTBEAT, "5"] == pytest.approx(rank.time, abs=0.001)
     assert {phase: found[names.RANK_PHASE, "5", phase] for phase in TrainerPhase} == {
         phase: float(phase is TrainerPhase.TRAINING) for phase in TrainerPhase

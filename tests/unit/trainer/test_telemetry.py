@@ -20,7 +20,7 @@ def after_an_epoch() -> Telemetry:
     telemetry.resumed(5, exact=True, damaged=1)
     telemetry.plan(epochs=5, steps=50, done=1, monitor="val_accuracy")
     heartbeat.stepped(10)
-    telemetry.waited(0.5)
+    heartbeat.data_wait_seconds += 0.5
     metrics = {"val_accuracy": 0.9, "train_loss": 0.4}
     metrics |= {f"val_recall_class_{number}": 0.1 for number in range(100)}
     telemetry.epoch(
@@ -90,6 +90,23 @@ def test_an_epoch_is_served_under_the_names_of_the_api() -> None:
     assert {key: found.get(key) for key in expected} == expected
     assert found[names.HEARTBEAT, ()] > 0
     assert sum(name == names.METRIC for name, _ in found) == MOST_NAMES
+
+
+def test_scores_of_the_test_split_take_the_place_of_the_least_telling() -> None:
+    telemetry = after_an_epoch()
+    test = {f"test_recall_class_{number}": 0.2 for number in range(100)} | {"test_accuracy": 0.8}
+    telemetry.metrics(test, "val_accuracy")
+    shown = {labels: value for (name, labels), value in served(telemetry).items() if name == names.METRIC}
+    assert len(shown) == MOST_NAMES
+    assert shown["val", "accuracy"] == 0.9
+    assert shown["test", "accuracy"] == 0.8
+    assert {split for split, name in shown if name.startswith("recall")} == {"test"}
+
+
+def test_a_pace_of_earlier_attempts_is_served_before_the_first_epoch() -> None:
+    telemetry = Telemetry(Heartbeat())
+    telemetry.plan(epochs=5, steps=50, done=1, monitor="val_accuracy", seconds_per_epoch=7.0)
+    assert served(telemetry)[names.SECONDS_PER_EPOCH, ()] == 7
 
 
 def test_a_checkpoint_is_blocked_until_one_is_written_again() -> None:

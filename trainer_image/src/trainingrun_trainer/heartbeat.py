@@ -1,4 +1,5 @@
-"""When each rank of a pod last moved, and at what: written by the ranks, read by the pod's main process.
+"""When each rank of a pod last moved, at what, and how long it waited and worked: written by the ranks, read
+by the pod's main process.
 
 The main process makes a file in shared memory with one record for each rank and passes its path on. A rank
 overwrites its record without a lock. So the reader may see parts of two beats, which a moment later agree
@@ -17,9 +18,9 @@ from trainingrun_api.telemetry import TrainerPhase
 
 FILE_VARIABLE = "TRAININGRUN_HEARTBEAT_FILE"
 """The main process tells its ranks by it where the records are."""
-RECORD = struct.Struct("@dqqiii28x")
-"""Unix time, global step, step of the newest checkpoint or NO_CHECKPOINT, rank, phase, process: a cache line
-each."""
+RECORD = struct.Struct("@dddqqiii12x")
+"""Unix time, seconds of data wait, of own work, global step, step of the newest checkpoint or NO_CHECKPOINT,
+rank, phase, process: a cache line each."""
 NO_CHECKPOINT = -1
 PHASES = tuple(TrainerPhase)
 USEFUL = frozenset({TrainerPhase.TRAINING, TrainerPhase.VALIDATING, TrainerPhase.TESTING})
@@ -40,6 +41,10 @@ class Beat:
     """Optimizer steps in the newest checkpoint that the rank wrote."""
     process: int
     """Its process id, before it has begun that of the main process."""
+    data_wait_seconds: float = 0.0
+    """Waited for batches of training."""
+    step_seconds: float = 0.0
+    """Worked on training steps without waiting for other ranks."""
 
 
 class Heartbeats:
@@ -57,8 +62,19 @@ class Heartbeats:
     def read(self) -> list[Beat]:
         """The last movement of each rank."""
         return [
-            Beat(rank, seconds, step, PHASES[phase], None if saved == NO_CHECKPOINT else saved, process)
-            for seconds, step, saved, rank, phase, process in RECORD.iter_unpack(self._records)
+            Beat(
+                rank=rank,
+                time=seconds,
+                step=step,
+                phase=PHASES[phase],
+                checkpoint=None if saved == NO_CHECKPOINT else saved,
+                process=process,
+                data_wait_seconds=data_wait,
+                step_seconds=own,
+            )
+            for seconds, data_wait, own, step, saved, rank, phase, process in RECORD.iter_unpack(
+                self._records
+            )
         ]
 
 
@@ -75,6 +91,10 @@ class Heartbeat:
         """Unix time of the last movement."""
         self.step = 0
         self.phase = TrainerPhase.STARTING
+        self.data_wait_seconds = 0.0
+        """Waited for batches of training by this process; told with the next beat, as the next."""
+        self.step_seconds = 0.0
+        """Worked on training steps without waiting for other ranks."""
         self._checkpoint = NO_CHECKPOINT
         self._rank = rank
         self._process = os.getpid()
@@ -96,9 +116,17 @@ class Heartbeat:
     def beat(self) -> None:
         """Say that the main loop moved."""
         self.time = time.time()
-        phase = PHASES.index(self.phase)
         RECORD.pack_into(
-            self._record, 0, self.time, self.step, self._checkpoint, self._rank, phase, self._process
+            self._record,
+            0,
+            self.time,
+            self.data_wait_seconds,
+            self.step_seconds,
+            self.step,
+            self._checkpoint,
+            self._rank,
+            PHASES.index(self.phase),
+            self._process,
         )
 
     def stepped(self, step: int) -> None:

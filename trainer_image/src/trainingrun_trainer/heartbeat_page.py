@@ -36,8 +36,13 @@ def text(beats: Sequence[Beat]) -> str:
             names.RANK_STOPPED,
             [(f'rank="{beat.rank}"', f"{int(_state(beat.process) in STOPPED)}") for beat in beats],
         ),
+        (
+            names.RANK_DATA_WAIT_SECONDS,
+            [(f'rank="{beat.rank}"', f"{beat.data_wait_seconds:.6f}") for beat in beats],
+        ),
+        (names.RANK_STEP_SECONDS, [(f'rank="{beat.rank}"', f"{beat.step_seconds:.6f}") for beat in beats]),
     ):
-        lines.append(f"# TYPE {name} gauge")
+        lines.append(f"# TYPE {name} {name.kind}")
         lines += [f"{name}{{{labels}}} {value}" for labels, value in values]
     return "\n".join(lines) + "\n"
 

@@ -15,6 +15,7 @@ from trainingrun_trainer.checkpoint_files import LAST, Manifest
 from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.metrics import is_better, most_telling
+from trainingrun_trainer.pace import Pace
 from trainingrun_trainer.telemetry import BestEpoch, Telemetry
 from trainingrun_trainer.tensorboard_log import TensorBoardLog
 
@@ -60,7 +61,8 @@ class Progress(pl.Callback):
         self._useful_at_save = self._useful_saved = 0.0
         self._checkpoint: SavedCheckpoint | None = None
         self._scores: dict[str, float] = {}
-        self._started = self._epoch_started = self._step_ended = self._training_ended = clock()
+        self._pace = Pace(clock)
+        self._epoch_started = self._training_ended = clock()
 
     def state_dict(self) -> dict[str, Any]:
         """What a later attempt goes on from. Seconds are those that are in the result at this checkpoint."""
@@ -69,7 +71,8 @@ class Progress(pl.Callback):
             "epochs": [dict(epoch) for epoch in self.epochs],
             "best": self.best and {"value": self.best.value, "epoch": self.best.epoch},
             "scores": self._scores,
-            "seconds": now - self._started,
+            # of the finished epochs at the present pace; 0 where that is unknown
+            "seconds": (self._pace.seconds_per_epoch or 0.0) * len(self.epochs),
             "epoch_seconds": now - self._epoch_started,
             "useful_seconds": self._heartbeat.useful_seconds,
         }
@@ -80,8 +83,9 @@ class Progress(pl.Callback):
         self.best = BestEpoch(**state_dict["best"]) if state_dict["best"] else None
         self._scores = state_dict["scores"]
         self._useful_saved = state_dict["useful_seconds"]
-        # as if training had never stopped, so that the means over epochs are right
-        self._started = now - state_dict["seconds"]
+        if self.epochs and state_dict["seconds"]:
+            self._pace.go_on(state_dict["seconds"] / len(self.epochs))
+        # as if training had never stopped
         self._epoch_started = now - state_dict["epoch_seconds"]
         self._heartbeat.restore(self._useful_saved)
         if self._tensorboard:
@@ -117,24 +121,20 @@ class Progress(pl.Callback):
             steps=int(trainer.estimated_stepping_batches),
             done=len(self.epochs),
             monitor=self._monitor,
+            seconds_per_epoch=self._pace.seconds_per_epoch,
         )
-        self._step_ended = self._clock()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._epoch_started = self._step_ended = self._clock()
-
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        self._telemetry.waited(self._clock() - self._step_ended)
+        self._epoch_started = self._clock()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._step_ended = self._clock()
+        self._pace.batch_done(batch_idx)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._training_ended = self._clock()
+        self._pace.training_done()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         now = self._clock()
@@ -144,6 +144,7 @@ class Progress(pl.Callback):
         if self.best is None or is_better(value, self.best.value, self._monitor):
             self.best = BestEpoch(value, epoch)
         self._scores = scores
+        self._pace.epoch_done(int(trainer.num_training_batches))
         samples_per_second = self._train_images / (self._training_ended - self._epoch_started)
         learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
         self.epochs.append(
@@ -165,7 +166,7 @@ class Progress(pl.Callback):
             metrics=scores,
             monitor=self._monitor,
             best=self.best,
-            seconds_per_epoch=(now - self._started) / len(self.epochs),
+            seconds_per_epoch=self._pace.seconds_per_epoch,
             samples_per_second=samples_per_second,
             learning_rate=learning_rate,
         )

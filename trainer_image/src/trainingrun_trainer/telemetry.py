@@ -1,11 +1,13 @@
 """What rank 0 serves to Prometheus and to the operator. Names and meanings: trainingrun_api.telemetry."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from trainingrun_api import telemetry as names
 from trainingrun_api.exposition import MetricFamily
@@ -31,6 +33,8 @@ class Telemetry:
     def __init__(self, heartbeat: Heartbeat) -> None:
         self.registry = CollectorRegistry()
         self._metric = self._gauge(names.METRIC)
+        self._scores: dict[str, float] = {}
+        """What is shown of all metrics."""
         self._best = self._gauge(names.BEST_METRIC)
         self._monitor = self._gauge(names.MONITOR)
         self._follow(names.HEARTBEAT, lambda: heartbeat.time)
@@ -40,7 +44,7 @@ class Telemetry:
             phases.labels(phase).set_function(partial(_holds, heartbeat, phase))
         self._heartbeat = heartbeat
         self._single: dict[str, Gauge] = {}
-        self._data_wait = self._counter(names.DATA_WAIT_SECONDS)
+        self.registry.register(_Grown(names.DATA_WAIT_SECONDS, lambda: heartbeat.data_wait_seconds))
         self._checkpoint_seconds = Histogram(
             names.CHECKPOINT_SECONDS,
             names.CHECKPOINT_SECONDS.help,
@@ -69,17 +73,17 @@ class Telemetry:
         """Answer on all interfaces from a daemon thread."""
         start_http_server(port, registry=self.registry)
 
-    def plan(self, *, epochs: int, steps: int, done: int, monitor: str) -> None:
-        """Say how much is to be done at most, and how many epochs are done already."""
+    def plan(
+        self, *, epochs: int, steps: int, done: int, monitor: str, seconds_per_epoch: float | None = None
+    ) -> None:
+        """Say how much is to be done at most, how many epochs are done already, and how long one takes, where
+        that is known."""
         self._set(names.EPOCHS_PLANNED, epochs)
         self._set(names.STEPS_PLANNED, steps)
         self._set(names.EPOCH, done)
         self._follow(names.GLOBAL_STEP, lambda: self._heartbeat.step)
         self._monitor.labels(*split_and_name(monitor)).set(1)
-
-    def waited(self, seconds: float) -> None:
-        """Add to the time spent waiting for batches."""
-        self._data_wait.inc(max(0.0, seconds))
+        self._set_pace(seconds_per_epoch)
 
     def epoch(
         self,
@@ -88,23 +92,31 @@ class Telemetry:
         metrics: Mapping[str, float],
         monitor: str,
         best: BestEpoch,
-        seconds_per_epoch: float,
+        seconds_per_epoch: float | None,
         samples_per_second: float,
         learning_rate: float,
     ) -> None:
         """Say how an epoch ended; epoch counts those that are finished."""
         self.metrics(metrics, monitor)
         self._set(names.EPOCH, epoch)
-        self._set(names.SECONDS_PER_EPOCH, seconds_per_epoch)
+        self._set_pace(seconds_per_epoch)
         self._set(names.SAMPLES_PER_SECOND, samples_per_second)
         self._set(names.LEARNING_RATE, learning_rate)
         self._set(names.BEST_EPOCH, best.epoch)
         self._best.labels(*split_and_name(monitor)).set(best.value)
 
+    def _set_pace(self, seconds_per_epoch: float | None) -> None:
+        if seconds_per_epoch is not None:
+            self._set(names.SECONDS_PER_EPOCH, seconds_per_epoch)
+
     def metrics(self, metrics: Mapping[str, float], monitor: str) -> None:
-        """Show the most telling of some metrics."""
-        for metric, value in most_telling(metrics, monitor).items():
+        """Show the most telling of these metrics and those that are shown."""
+        chosen = most_telling({**self._scores, **metrics}, monitor)
+        for metric in self._scores.keys() - chosen:
+            self._metric.remove(*split_and_name(metric))
+        for metric, value in chosen.items():
             self._metric.labels(*split_and_name(metric)).set(value)
+        self._scores = chosen
 
     def checkpoint(self, seconds: float, step: int) -> None:
         """Say that a checkpoint is complete."""
@@ -123,6 +135,17 @@ class Telemetry:
         self._set(names.RESUMED_STEP, step)
         self._set(names.RESUME_EXACT, exact)
         self._set(names.DAMAGED_CHECKPOINTS, damaged)
+
+
+class _Grown(Collector):
+    """A counter without labels that is read when somebody asks."""
+
+    def __init__(self, family: MetricFamily, value: Callable[[], float]) -> None:
+        self._family = family
+        self._value = value
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        yield CounterMetricFamily(self._family, self._family.help, self._value())
 
 
 def _holds(heartbeat: Heartbeat, phase: TrainerPhase) -> float:

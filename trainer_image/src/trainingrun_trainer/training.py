@@ -27,7 +27,7 @@ from trainingrun_trainer.accelerator import (
 )
 from trainingrun_trainer.attempt import Attempt
 from trainingrun_trainer.checkpointing import CheckpointStore
-from trainingrun_trainer.data.module import DataModule
+from trainingrun_trainer.data.module import CPU, DataModule
 from trainingrun_trainer.data.prepared import PreparedData, agreed, check_ranks
 from trainingrun_trainer.distributed import broadcast, on_each_node, on_rank_0, process_group
 from trainingrun_trainer.finishing import finish
@@ -35,6 +35,7 @@ from trainingrun_trainer.interruption import take_over
 from trainingrun_trainer.keeper import CheckpointKeeper, Schedule
 from trainingrun_trainer.logs import LOGGER
 from trainingrun_trainer.metrics import mode
+from trainingrun_trainer.models import factory
 from trainingrun_trainer.optimization.compilation import compile_network
 from trainingrun_trainer.optimization.module import OptimizedModule
 from trainingrun_trainer.optimization.search import search
@@ -42,6 +43,7 @@ from trainingrun_trainer.patience import patiently
 from trainingrun_trainer.pulse import Pulse
 from trainingrun_trainer.resume import Identity, resume
 from trainingrun_trainer.tasks import task
+from trainingrun_trainer.work_clock import WorkClock
 
 
 def run(attempt: Attempt) -> None:
@@ -101,7 +103,7 @@ def _train(attempt: Attempt, data: PreparedData, accelerator: Accelerator) -> Ca
         config,
         ranks,
         num_workers=loader_workers(config.data.num_workers, cpu_limit(), ranks.local_world_size),
-        pin_memory=config.data.pin_memory and accelerator == "gpu",
+        device=torch.device("cuda", ranks.local_rank) if accelerator == "gpu" else CPU,
     )
     if attempt.leads:
         attempt.progress = records.progress(attempt, train_images=len(data.splits["train"]))
@@ -189,6 +191,7 @@ def _trainer(
         accumulate_grad_batches=config.accumulate_batches,
         gradient_clip_val=config.gradient_clip_norm,
         callbacks=callbacks,
+        profiler=WorkClock(attempt.heartbeat, accelerator),
         default_root_dir=directory.path,
         logger=False,
         num_sanity_val_steps=0,
@@ -207,11 +210,15 @@ def _data_parallel(config: TrainingConfig, world_size: int, accelerator: Acceler
     parameters. Of more than two ranks gloo adds up in an order that depends on the buckets, so the first step
     of a resumed attempt would differ in the last bit.
 
-    It must look for them as well where an encoder has no gradients at first and later has."""
+    It must look for them as well where an encoder has no gradients at first and later has, and in a factory's
+    network whose gradients were not tried: that of volumes and of detectors would cost too much."""
     thaws = 0 < config.model.freeze_encoder_epochs < config.max_epochs
+    untried = factory.is_factory(config.model.architecture) and (
+        config.data.dimensions == 3 or config.task in DETECTION
+    )
     return DDPStrategy(
         gradient_as_bucket_view=True,
-        find_unused_parameters=thaws or (accelerator == "cpu" and world_size > 2),
+        find_unused_parameters=thaws or untried or (accelerator == "cpu" and world_size > 2),
     )
 
 

@@ -22,6 +22,7 @@ from trainingrun_trainer.metrics import SplitMetrics
 from trainingrun_trainer.metrics.custom import CustomMetrics
 from trainingrun_trainer.optimization.module import OptimizedModule
 from trainingrun_trainer.report.drawings import Draw
+from trainingrun_trainer.work_clock import OWN_STEP
 
 COUNTED_STATE = "counted"
 
@@ -80,7 +81,8 @@ class TaskModule(OptimizedModule):
         return {}
 
     def training_step(self, batch: Any, batch_index: int) -> torch.Tensor:
-        return self.scaled(self.train_batch(batch), batch_index)
+        with self.trainer.profiler.profile(OWN_STEP):  # type: ignore[attr-defined]
+            return self.scaled(self.train_batch(batch), batch_index)
 
     def validation_step(self, batch: Any, batch_index: int) -> None:
         self.custom_metrics.update(*self.evaluate_batch(batch, self.val_metrics))
