@@ -89,12 +89,15 @@ loaded: cluster-up images ## Give the images to the nodes of the test cluster
 	@$(PYTHON) -m tests.cluster.images load base trainer operator || test $$? = "$(ACCEPTED_STATUS)"
 
 ##@ Development
-.PHONY: crds monitoring format hooks clean help
+.PHONY: crds monitoring dashboards-preview format hooks clean help
 crds: venv ## Generate the CustomResourceDefinition from the models
 	$(BIN)/trainingrun-crd
 
 monitoring: venv ## Generate the tables of docs/metrics.md from the metrics' definitions
 	$(BIN)/python -m trainingrun_monitoring
+
+dashboards-preview: venv ## Draw each dashboard into build/dashboards: of made-up runs, or of PROMETHEUS=URL
+	$(BIN)/python -m tests.preview $(if $(PROMETHEUS),--prometheus=$(PROMETHEUS))
 
 format: venv ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
@@ -110,4 +113,4 @@ clean: ## Remove what the tools left in the checkout; caches outside it and the 
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } \
 	    /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	    /^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	    /^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

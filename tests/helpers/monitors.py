@@ -18,9 +18,13 @@ import yaml
 
 Object = dict[str, Any]
 
+LIMITS = {"sampleLimit": "sample_limit", "bodySizeLimit": "body_size_limit"}
 KNOWN = {
-    "ServiceMonitor": {"endpoints", "jobLabel", "namespaceSelector", "selector", "targetLabels"},
-    "PodMonitor": {"jobLabel", "namespaceSelector", "podMetricsEndpoints", "podTargetLabels", "selector"},
+    kind: {"jobLabel", "namespaceSelector", "podTargetLabels", "selector", *LIMITS, *own}
+    for kind, own in (
+        ("ServiceMonitor", ["endpoints", "targetLabels"]),
+        ("PodMonitor", ["podMetricsEndpoints"]),
+    )
 }
 """Fields of `spec` by kind."""
 KNOWN_ENDPOINT = {
@@ -100,6 +104,7 @@ def _scrape_config(monitor: Object, endpoint: Object, number: int, through: Acce
         "job_name": f"{kind[0].lower()}{kind[1:]}/{meta['namespace']}/{meta['name']}/{number}",
         "honor_labels": endpoint.get("honorLabels", False),
         **{name: value for name, value in optional.items() if value is not None},
+        **{name: spec[field] for field, name in LIMITS.items() if field in spec},
         "kubernetes_sd_configs": [discovery],
         "relabel_configs": [
             *_selected("service" if of_service else "pod", spec["selector"]),

@@ -44,7 +44,9 @@ def steps(config: Object) -> list[tuple[Any, ...]]:
 
 def test_each_endpoint_is_a_job_of_its_own_with_its_own_settings() -> None:
     first = {"port": "metrics", "interval": "5s", "scrapeTimeout": "4s", "path": "/m", "honorLabels": True}
-    one, other = scrape_configs([pod_monitor(first, {"portNumber": 9401})], THROUGH)
+    monitor = pod_monitor(first, {"portNumber": 9401}, sampleLimit=3, bodySizeLimit="1MB")
+    one, other = scrape_configs([monitor], THROUGH)
+    assert (one["sample_limit"], other["body_size_limit"]) == (3, "1MB")
     assert {name: one[name] for name in ("scrape_interval", "scrape_timeout", "metrics_path")} == {
         "scrape_interval": "5s",
         "scrape_timeout": "4s",
@@ -132,7 +134,7 @@ def test_the_job_is_named_after_the_service_or_the_monitor(monitor: Object, job:
     ("monitor", "words"),
     [
         (pod_monitor({"port": "m", "tlsConfig": {}}), "tlsConfig"),
-        (pod_monitor({"port": "m"}, sampleLimit=3), "sampleLimit"),
+        (pod_monitor({"port": "m"}, labelLimit=3), "labelLimit"),
         (pod_monitor({"port": "m", "relabelings": [{"source_labels": []}]}), "source_labels"),
         (pod_monitor({"port": "m", "scheme": "https"}), "http"),
         (pod_monitor({"path": "/m"}), "port"),
