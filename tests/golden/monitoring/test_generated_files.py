@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.api import TREE
-from trainingrun_monitoring.__main__ import generated_files, main
+from trainingrun_monitoring.__main__ import CHART, generated_files, main
 from trainingrun_monitoring.metric_tables import TABLES, filled
 
 
@@ -17,6 +17,11 @@ def root(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_committed_files_are_what_the_definitions_generate() -> None:
     for path, text in generated_files().items():
         assert (TREE / path).read_text(encoding="utf-8") == text, "run `make monitoring`"
+
+
+def test_the_chart_carries_no_dashboard_that_is_generated_no_more() -> None:
+    carried = {path.relative_to(TREE) for path in (TREE / CHART / "dashboards").iterdir()}
+    assert carried <= generated_files().keys()
 
 
 def test_the_document_has_every_table() -> None:

@@ -21,6 +21,7 @@ from trainingrun_operator import run_series as runs
 UID = "trainingrun-compare"
 RUNS = ('namespace="$namespace"', 'name=~"$run"')
 """Of the picked project, for All is the list that the variable shows."""
+METRIC = 'metric=~"$metric"'
 NO_RUNS = "no runs"
 BY_NAME = "{{name}}"
 RESULTS = (
@@ -84,9 +85,9 @@ CURVES = (
         no_value=run.UNTOLD,
     ),
     timeseries(
-        "All metrics",
-        "Every metric of every picked run: pick few runs, or click a name to see it alone.",
-        Query(metrics(*RUNS), "{{name}} {{metric}}"),
+        "Picked metrics",
+        "The last values of the metrics that are picked above.",
+        Query(metrics(*RUNS, METRIC), "{{name}} {{metric}}"),
         unit="none",
         no_value=run.UNTOLD,
         width=24,
@@ -140,6 +141,7 @@ def build() -> Json:
                 all_value=".*",
             ),
             variable("run", "Run", f"label_values({of(runs.INFO, RUNS[0], PROJECT)}, name)", several=True),
+            variable("metric", "Metric", f"label_values({of(runs.METRIC, *RUNS)}, metric)", several=True),
         ],
         rows={"Results": RESULTS, "Curves": CURVES, "Speed and cost": COST},
         since="now-7d",

@@ -60,8 +60,6 @@ STALLED = single(
 USEFUL = single(runs.USEFUL_SECONDS, NAMESPACES)
 SPENT = f"{spent_seconds(NAMESPACES)} and {ON_RUN} {USEFUL}"
 """Of the runs that tell their useful seconds."""
-HOURS = f"{single(runs.GPUS, NAMESPACES)} / {SECONDS_PER_HOUR}"
-"""GPU-hours of each run's second."""
 GPUS_AT_WORK = f"{single(runs.GPUS, NAMESPACES)} and {ON_RUN} {RUNNING}"
 SUSPENDED = of(runs.REASON, NAMESPACES, f'reason="{Reason.SUSPENDED}"')
 WAITED = (
@@ -74,6 +72,15 @@ LAST_FAILURE = f"max by (namespace, name, reason) ({of(runs.LAST_FAILURE, NAMESP
 RESTARTS = f"max by (namespace, name, cause) ({of(runs.RESTARTS, NAMESPACES)})"
 HOLDERS = f"max by (namespace, pod, name) ({of(runs.POD_INFO, NAMESPACES)})"
 GPU_USE = f"avg {BY_RUN} ({dcgm.with_pod(dcgm.ACTIVE)} * on (namespace, pod) group_left (name) {HOLDERS})"
+
+
+def _gpu_hours(seconds: str) -> str:
+    """Of all picked runs, by the seconds of each."""
+    return f"sum({picked(f'{single(runs.GPUS, NAMESPACES)} * {seconds}')}) / {SECONDS_PER_HOUR}"
+
+
+USEFUL_HOURS = _gpu_hours(USEFUL)
+LOST_HOURS = _gpu_hours(f"clamp_min(({SPENT}) - {USEFUL}, 0)")
 
 
 def _count(name: Phase, colour: str) -> Json:
@@ -119,7 +126,7 @@ NOW = (
         "GPU-hours lost",
         "Time of GPUs since the start of each run that is in no result: start-up, lost steps, restarts, and "
         "saves that hold training up. Of the runs that exist and tell their useful time.",
-        Query(f"sum({picked(f'{HOURS} * clamp_min(({SPENT}) - {USEFUL}, 0)')})", "lost"),
+        Query(LOST_HOURS, "lost"),
         unit="none",
         no_value=run.UNTOLD,
     ),
@@ -180,8 +187,8 @@ SPENDING = (
         "GPU-hours",
         "Time of GPUs since the start of each run, by whether it is in the result. Of the runs that exist "
         "and tell their useful time: a run that is deleted takes its hours along.",
-        Query(f"sum({picked(f'{HOURS} * {USEFUL}')})", "useful"),
-        Query(f"sum({picked(f'{HOURS} * clamp_min(({SPENT}) - {USEFUL}, 0)')})", "lost"),
+        Query(USEFUL_HOURS, "useful"),
+        Query(LOST_HOURS, "lost"),
         unit="none",
         no_value=run.UNTOLD,
         stacked=True,
