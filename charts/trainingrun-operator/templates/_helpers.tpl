@@ -27,6 +27,36 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
+{{/* By which a Prometheus finds the operator where no ServiceMonitor says so. */}}
+{{- define "trainingrun-operator.scrapeAnnotations" -}}
+{{- if and .Values.scrapeAnnotations (not .Values.serviceMonitor.enabled) -}}
+prometheus.io/scrape: "true"
+prometheus.io/port: "8000"
+prometheus.io/path: /metrics
+{{- end -}}
+{{- end -}}
+
+{{/*
+Which training pods are scraped, and whose series they are. A program of the user's own may serve nothing, and a
+target that never answers sets off alerts: it is asked where its pods say so by prometheus.io/scrape. The run is
+called `trainingrun`, for trainer_metric has a `name` of its own.
+*/}}
+{{- define "trainingrun-operator.trainerRelabelings" -}}
+- sourceLabels:
+    - __meta_kubernetes_pod_annotationpresent_trainingrun_dev_config
+    - __meta_kubernetes_pod_annotation_prometheus_io_scrape
+  regex: true;.*|.*;true
+  action: keep
+- sourceLabels: [__meta_kubernetes_pod_label_trainingrun_dev_run]
+  targetLabel: trainingrun
+- sourceLabels: [__meta_kubernetes_pod_label_trainingrun_dev_attempt]
+  targetLabel: attempt
+- sourceLabels: [__meta_kubernetes_pod_label_batch_kubernetes_io_job_completion_index]
+  targetLabel: index
+- sourceLabels: [__meta_kubernetes_pod_node_name]
+  targetLabel: node
+{{- end -}}
+
 {{/* An image reference. Takes a dict of `image` (repository, tag, digest) and `defaultTag`. */}}
 {{- define "trainingrun-operator.image" -}}
 {{- if .image.digest -}}

@@ -107,6 +107,8 @@ class Reason(StrEnum):
     NCCL_TIMEOUT = "NcclTimeout"
     """A collective of torch.distributed (NCCL or gloo) ran into its time limit or lost its peers."""
     DISK_FULL = "DiskFull"
+    DIVERGED = "Diverged"
+    """The loss is NaN or infinite."""
     JOB_LOST = "JobLost"
     """The Job disappeared before it ended."""
     DEADLINE_EXCEEDED = "DeadlineExceeded"

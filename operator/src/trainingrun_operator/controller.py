@@ -65,7 +65,10 @@ class Controller:
         self._scrape_pool = ThreadPoolExecutor(SCRAPERS, "scrape")
         self.queue = WorkQueue(time.monotonic)
         self._metrics = OperatorMetrics(
-            registry, lambda: self.queue.depth, lambda: now().timestamp() - self._since_resync()
+            registry,
+            lambda: self.queue.depth,
+            lambda: now().timestamp() - self._since_resync(),
+            settings.resync_seconds,
         )
         self._series = RunSeries()
         registry.register(self._series)

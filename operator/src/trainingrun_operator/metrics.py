@@ -30,6 +30,11 @@ RESYNC_TIMESTAMP = gauge(
     "when the index was last compared with a full list, or the operator started",
     unit="Unix seconds",
 )
+RESYNC_INTERVAL = gauge(
+    "trainingrun_operator_resync_interval_seconds",
+    "time from one such comparison to the next, as set",
+    unit="seconds",
+)
 SCRAPES = counter(
     "trainingrun_operator_scrapes_total",
     "times that a trainer was asked for its progress; `error` where it gave none",
@@ -48,6 +53,7 @@ FAMILIES = (
     API_REQUESTS,
     INDEX_MISMATCHES,
     RESYNC_TIMESTAMP,
+    RESYNC_INTERVAL,
     SCRAPES,
     ATTEMPTS_ENDED,
 )
@@ -61,8 +67,9 @@ class OperatorMetrics:
         registry: CollectorRegistry,
         queue_depth: Callable[[], float],
         resynced_at: Callable[[], float],
+        resync_seconds: float,
     ) -> None:
-        """`resynced_at` is in Unix seconds."""
+        """`resynced_at` is in Unix seconds, `resync_seconds` what is to lie between two of them."""
         self._reconciled = Histogram(
             RECONCILE_SECONDS,
             RECONCILE_SECONDS.help,
@@ -72,6 +79,7 @@ class OperatorMetrics:
         )
         for family, value in ((QUEUE_DEPTH, queue_depth), (RESYNC_TIMESTAMP, resynced_at)):
             Gauge(family, family.help, registry=registry).set_function(value)
+        Gauge(RESYNC_INTERVAL, RESYNC_INTERVAL.help, registry=registry).set(resync_seconds)
         self._requests, self._mismatches, self._scrapes, self._attempts = (
             Counter(family, family.help, family.labels, registry=registry)
             for family in (API_REQUESTS, INDEX_MISMATCHES, SCRAPES, ATTEMPTS_ENDED)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -35,6 +36,10 @@ def test_lint_finds_nothing() -> None:
         ("logs.level=TRACE", "/logs/level"),
         ("crds.keep=true", "keep"),
         ("resources.limit.cpu=1", "limit"),
+        ("podMonitor.interval=often", "/podMonitor/interval"),
+        ("serviceMonitor.path=/x", "path"),
+        ("prometheusRules.runbookBaseUrl=https://example.com/", "/prometheusRules/runbookBaseUrl"),
+        ("networkPolicy.metricsFrom[0].namespace=x", "namespace"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(setting: str, named: str) -> None:
@@ -64,6 +69,7 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     assert set(schema["properties"]) - {"global"} == set(values)
     for key, section in schema["properties"].items():
+        section = schema["definitions"][Path(section["$ref"]).name] if "$ref" in section else section
         if section.get("additionalProperties") is False:
             assert set(section["properties"]) == set(values[key]), key
 

@@ -1,6 +1,7 @@
 """What the chart renders, word for word: the permissions, the pod and its security are reviewed there.
 
-The CustomResourceDefinition is left out: it is generated, and compared with its own reviewed copy.
+The CustomResourceDefinition, the dashboards and the rules are left out: they are generated, and compared
+with their definitions.
 """
 
 import os
@@ -34,12 +35,25 @@ HERE = Path(__file__).parent
                 "logs.format=text",
             ],
         ),
+        (
+            "monitored",
+            [
+                "watchNamespaces={team-a,team-b}",
+                "serviceMonitor.enabled=true",
+                "serviceMonitor.interval=30s",
+                "serviceMonitor.labels.release=prometheus",
+                "podMonitor.enabled=true",
+                "podMonitor.scrapeTimeout=5s",
+                "networkPolicy.enabled=true",
+                "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team=monitoring",
+            ],
+        ),
     ],
 )
 def test_the_chart_renders_what_was_reviewed(name: str, settings: list[str]) -> None:
     """`UPDATE_GOLDEN=1` writes the reviewed copy anew; then read the difference."""
     reviewed = HERE / f"{name}.yaml"
-    rendered = render("crds.create=false", *settings)
+    rendered = render("crds.create=false", "dashboards.enabled=false", *settings)
     if os.environ.get("UPDATE_GOLDEN"):
         reviewed.write_text(rendered)
     assert rendered == reviewed.read_text()

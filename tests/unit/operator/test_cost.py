@@ -36,6 +36,7 @@ FATAL, SUSPENSION = AttemptOutcome.FATAL, AttemptOutcome.SUSPENSION
         (Reason.CUDA_OUT_OF_MEMORY, 1, FAILURE),
         (Reason.NCCL_TIMEOUT, 1, FAILURE),
         (Reason.DISK_FULL, 1, FAILURE),
+        (Reason.DIVERGED, 1, FAILURE),
         (Reason.LAUNCH_FAILED, 128, FAILURE),
         (Reason.LAUNCH_FAILED, None, DISRUPTION),
     ],

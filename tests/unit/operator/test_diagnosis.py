@@ -75,6 +75,7 @@ UNREACHABLE = [{"type": "Ready", "status": "False"}]
         (dead_pod(code=134, message="Watchdog caught collective operation timeout"), Reason.NCCL_TIMEOUT),
         (dead_pod(message=telling("OSError", "[Errno 28] No space left on device")), Reason.DISK_FULL),
         (dead_pod(message=telling("ScratchFull")), Reason.DISK_FULL),
+        (dead_pod(message=telling("Diverged", "val_loss is nan after epoch 3")), Reason.DIVERGED),
         (dead_pod(message="cp: write error: No space left on device"), Reason.DISK_FULL),
         (dead_pod(code=128, reason="StartError"), Reason.LAUNCH_FAILED),
         (dead_pod(code=127, reason="ContainerCannotRun"), Reason.LAUNCH_FAILED),

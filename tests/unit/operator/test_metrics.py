@@ -9,7 +9,7 @@ from trainingrun_operator.metrics import FAMILIES, OperatorMetrics
 def worked() -> str:
     """The page of an operator that did a bit of everything."""
     registry = CollectorRegistry()
-    own = OperatorMetrics(registry, lambda: 7, lambda: 1_700_000_000.5)
+    own = OperatorMetrics(registry, lambda: 7, lambda: 1_700_000_000.5, 300)
     own.count_request("create", "jobs", 201)
     own.count_request("create", "jobs", 0)
     own.count_mismatches(3)
@@ -28,6 +28,7 @@ def test_what_it_did_is_counted() -> None:
         'trainingrun_operator_api_requests_total{code="0",resource="jobs",verb="create"} 1.0',
         "trainingrun_operator_index_audit_mismatches_total 3.0",
         "trainingrun_operator_resync_timestamp_seconds 1.7000000005e+09",
+        "trainingrun_operator_resync_interval_seconds 300.0",
         'trainingrun_operator_scrapes_total{result="success"} 1.0',
         'trainingrun_operator_scrapes_total{result="error"} 1.0',
         'trainingrun_operator_attempts_ended_total{outcome="Failure",reason="OOMKilled"} 1.0',

@@ -21,6 +21,7 @@ BY_REASON = {
     Reason.NCCL_TIMEOUT: "look for a slow rank, a busy node or a broken network; NCCL_DEBUG=INFO in spec.env "
     "tells more",
     Reason.DISK_FULL: "free space on the volume, or enlarge its claim",
+    Reason.DIVERGED: "lower optimizer.learningRate, or set precision to 32-true, in a new run",
     Reason.LAUNCH_FAILED: "check spec.command and spec.image: the program must exist and be executable",
     Reason.EVICTED: "a higher pod.priorityClassName protects a run",
     Reason.PREEMPTED: "a higher pod.priorityClassName protects a run",

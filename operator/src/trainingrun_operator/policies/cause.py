@@ -37,6 +37,7 @@ BY_ERROR_TYPE = {
     NCCL_TIMEOUT: Reason.NCCL_TIMEOUT,
     PEER_LOST: Reason.NCCL_TIMEOUT,
     "ScratchFull": Reason.DISK_FULL,
+    "Diverged": Reason.DIVERGED,
 }
 """By `error.type` of the termination message."""
 SIGNS = (

@@ -31,6 +31,7 @@ BY_REASON = {
     Reason.CUDA_OUT_OF_MEMORY: AttemptOutcome.FAILURE,
     Reason.NCCL_TIMEOUT: AttemptOutcome.FAILURE,
     Reason.DISK_FULL: AttemptOutcome.FAILURE,
+    Reason.DIVERGED: AttemptOutcome.FAILURE,
 }
 CHARGED = frozenset({AttemptOutcome.FAILURE, AttemptOutcome.STALL})
 """Outcomes that cost one of `restart.maxFailures`."""
