@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 
 from trainingrun_api import names
-from trainingrun_operator import handlers, logs
+from trainingrun_api.listening import every_address
+from trainingrun_operator import handlers, logs, probe
 from trainingrun_operator.cluster import USER_AGENT
 from trainingrun_operator.controller import Controller
 from trainingrun_operator.errors import NoCredentialsError
@@ -50,13 +51,14 @@ async def operate(settings: Settings) -> None:
     ProcessCollector(registry=registry)
     informer = Informer()
     controller = Controller(settings, informer, registry, wall_clock)
-    server, _ = start_http_server(settings.metrics_port, registry=registry)
+    server, _ = start_http_server(settings.metrics_port, every_address(), registry)
     try:
         async with asyncio.TaskGroup() as parts:
             await controller.wait_for_definition()
             # The loops come first: kopf ends every task that was started after itself.
             loops = [parts.create_task(loop) for loop in controller.loops()]
-            await handlers.watch(settings, informer, controller.queue.add, controller.problems)
+            async with probe.answered(settings.health_port, controller.problems):
+                await handlers.watch(settings, informer, controller.queue.add)
             for loop in loops:
                 loop.cancel()
     finally:

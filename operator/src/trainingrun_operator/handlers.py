@@ -4,7 +4,6 @@ Handlers keep facts in indices and put keys on the queue; they decide nothing an
 no finalizers, annotations or retries of its own, and neither the order nor the number of events matters.
 """
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import kopf
@@ -33,19 +32,15 @@ class Add(Protocol):
         """Delay in seconds."""
 
 
-async def watch(settings: Settings, informer: Informer, add: Add, problems: Callable[[], list[str]]) -> None:
+async def watch(settings: Settings, informer: Informer, add: Add) -> None:
     """Watches until SIGTERM or SIGINT; fails where the watch cannot go on, so that Kubernetes restarts the
-    process.
-
-    `problems` is what the liveness probe reports.
-    """
+    process."""
     await kopf.operator(
-        registry=_registry(informer, add, problems),
+        registry=_registry(informer, add),
         settings=_kopf_settings(),
         standalone=True,
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
-        liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
     )
 
 
@@ -70,7 +65,7 @@ def _kopf_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def _registry(informer: Informer, add: Add, problems: Callable[[], list[str]]) -> kopf.OperatorRegistry:
+def _registry(informer: Informer, add: Add) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -124,13 +119,6 @@ def _registry(informer: Informer, add: Add, problems: Callable[[], list[str]]) -
     async def on_pod(body: kopf.Body, type: str | None, **_: Any) -> None:
         informer.heard(_run_key(body), pod_from(body), gone=type == "DELETED")
         add(_run_key(body), delay=POD_NEWS_SECONDS)
-
-    @kopf.on.probe(id="operator", registry=registry)
-    async def alive(**_: Any) -> str:
-        if found := problems():
-            # Any other exception would be retried by kopf while the probe waits for its answer.
-            raise kopf.PermanentError("; ".join(found))
-        return "alive"
 
     return registry
 

@@ -108,9 +108,9 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario]
         }
         (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        settings = Settings(trainer_image="x", health_port=free_port())
+        settings = Settings(trainer_image="x")
         watched = Watched()
-        watch = asyncio.create_task(handlers.watch(settings, watched.informer, watched.add, list))
+        watch = asyncio.create_task(handlers.watch(settings, watched.informer, watched.add))
         acting = asyncio.create_task(bounded(scenario(server, watched)))
         try:
             await asyncio.wait([watch, acting], return_when=asyncio.FIRST_COMPLETED)
