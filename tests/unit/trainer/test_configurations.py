@@ -281,7 +281,7 @@ def train(config: TrainingConfig, data: PreparedData) -> None:
     )
     with warnings.catch_warnings():
         quiet_libraries()
-        trainer.fit(module, datamodule=DataModule(data, config, Ranks(), num_workers=0, pin_memory=False))
+        trainer.fit(module, datamodule=DataModule(data, config, Ranks(), num_workers=0))
     assert trainer.global_step == STEPS
     after = list(module.parameters())
     assert all(torch.isfinite(parameter).all() for parameter in after)

@@ -194,7 +194,6 @@ def test_volumes_are_evaluated_one_by_one_whatever_the_batch(tmp_path: Path, roo
         configured,
         Ranks(),
         num_workers=0,
-        pin_memory=False,
     )
     assert module.common_val_batches == 2
     assert [tuple(batch.images.shape[2:]) for batch in module.val_dataloader()] == list(SHAPES[2:])

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from trainingrun_api import telemetry as names
+from trainingrun_api.listening import every_address, family
 from trainingrun_trainer.heartbeat import PHASES, Beat, Heartbeats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -57,7 +58,11 @@ def _state(process: int) -> str:
 
 
 def serve(heartbeats: Heartbeats, port: int) -> ThreadingHTTPServer:
-    """Answer on all interfaces from a daemon thread, whatever path is asked for."""
+    """Answer at every address from a daemon thread, whatever path is asked for."""
+    address = every_address()
+
+    class Server(ThreadingHTTPServer):
+        address_family = family(address)
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -71,6 +76,6 @@ def serve(heartbeats: Heartbeats, port: int) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:
             """A request is no news."""
 
-    server = ThreadingHTTPServer(("", port), Page)
+    server = Server((address, port), Page)
     threading.Thread(target=server.serve_forever, name="heartbeats", daemon=True).start()
     return server

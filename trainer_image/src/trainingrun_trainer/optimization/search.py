@@ -26,13 +26,12 @@ def search(
         beat: called for each batch.
     """
     config = module.config
-    device = trainer.strategy.root_device
-    module.to(device)
+    module.to(trainer.strategy.root_device)
 
     def batches() -> Iterator[Any]:
         for batch in endless(loaders):
             beat()
-            yield module.transfer_batch_to_device(batch, device, 0)
+            yield batch
 
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     rate = range_test.find(
