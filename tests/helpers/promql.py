@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 TOKEN = re.compile(
     r"""(?P<text>"[^"]*"|'[^']*')|(?P<word>[A-Za-z_:][\w:]*)|(?P<range>\[[^]]*\])"""
-    r"""|(?P<other>\$?[\d.]\w*|[(){}=!~<>+\-*/%^,])|\s+""",
+    r"""|(?P<other>\$\w+|[\d.]\w*|[(){}=!~<>+\-*/%^,])|\s+""",
     re.VERBOSE,
 )
 LABEL_LISTS = {"by", "without", "on", "ignoring", "group_left", "group_right"}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from trainingrun_api import telemetry
 from trainingrun_monitoring import dcgm
+from trainingrun_operator import metrics
 from trainingrun_operator import run_series as runs
 
 ASKED_AT = "1000s"
@@ -85,6 +86,12 @@ def steps(rank: int, seconds_a_minute: float) -> dict[str, str]:
     """The rank's own part of the steps, growing."""
     labels = f'namespace="ml", trainingrun="digits", pod="digits-{rank}", rank="{rank}"'
     return {f"{telemetry.RANK_STEP_SECONDS}{{{labels}}}": f"0+{seconds_a_minute}x30"}
+
+
+def ended(outcome: str, values: str) -> dict[str, str]:
+    """The operator's count of attempts that ended so."""
+    labels = f'job="operator", instance="a", outcome="{outcome}", reason="x"'
+    return {f"{metrics.ATTEMPTS_ENDED}{{{labels}}}": values}
 
 
 CASES: dict[str, tuple[tuple[str, str], Mapping[str, str], Found]] = {
@@ -230,6 +237,15 @@ CASES: dict[str, tuple[tuple[str, str], Mapping[str, str], Found]] = {
         {
             '{namespace="ml", name="digits", project="none", queue="none"}': 30,
             '{namespace="ml", name="chest", project="none", queue="none"}': 600,
+        },
+    ),
+    "an attempt that ended counts, also the first of its kind": (
+        ("operator.json", "Attempts ended"),
+        ended("Failure", "_x14 1 1 1") | ended("Stall", "4x14 5 5 5") | ended("Completed", "7x30"),
+        {
+            '{outcome="Failure", reason="x"}': 1,
+            '{outcome="Stall", reason="x"}': 1.25,
+            '{outcome="Completed", reason="x"}': 0,
         },
     ),
     "failures by cause": (

@@ -11,7 +11,7 @@ from tests.helpers.promql import read
         ("up", ["up"]),
         ('sum by (a) (rate(x_total{b="1", c=~"$d"}[5m])) / (y > 0)', ["x_total", "y"]),
         ("sum(x) by (le) or 0 * time()", ["x"]),
-        ("x and on (a) y unless z offset 5m", ["x", "y", "z"]),
+        ("x and on (a) y unless z offset 5m or q offset $d", ["x", "y", "z", "q"]),
     ],
 )
 def test_metrics_are_told_from_functions_operators_and_labels(expr: str, names: list[str]) -> None:

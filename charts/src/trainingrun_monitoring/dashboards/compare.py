@@ -51,7 +51,6 @@ RESULTS = (
         Query(phase(*RUNS), BY_NAME),
         states=PHASES,
         no_value=NO_RUNS,
-        height=8,
     ),
 )
 CURVES = (

@@ -29,7 +29,7 @@ NO_RUNS = "no runs"
 NOTHING = "none"
 LABELS = {"namespace": "Namespace", "name": "Run", "project": "Project", "queue": "Queue"}
 """Columns of the tables, by label."""
-STARTING = ((None, "green"), (600, "yellow"), (3600, "red"))
+STARTING = ((None, "green"), (900, "yellow"), (3600, "red"))
 SECONDS_PER_HOUR = 3600
 
 
@@ -139,6 +139,7 @@ WORK = (
         unit="none",
         no_value=NO_RUNS,
         stacked=True,
+        colours=dict(PHASES.values()),
         width=8,
     ),
     timeseries(
@@ -192,6 +193,7 @@ SPENDING = (
         unit="none",
         no_value=run.UNTOLD,
         stacked=True,
+        colours={"useful": "green", "lost": "red"},
         width=8,
     ),
     timeseries(

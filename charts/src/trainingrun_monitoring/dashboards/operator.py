@@ -16,8 +16,7 @@ OPEN_FILES, MOST_FILES = "process_open_fds", "process_max_fds"
 DOWN = "the operator is not scraped"
 QUANTILES = {0.5: "half take less", 0.95: "95 of 100 take less", 0.99: "99 of 100 take less"}
 NO_ANSWER = 'code=~"0|4..|5.."'
-RESYNC = ((None, "green"), (600, "yellow"), (1200, "red"))
-QUEUE = ((None, "green"), (50, "yellow"), (500, "red"))
+QUEUE = ((None, "green"), (10, "yellow"), (100, "red"))
 LATENCY = ((None, "green"), (1, "yellow"), (10, "red"))
 
 
@@ -31,6 +30,10 @@ def _share(family: str, *matchers: str) -> str:
     return f"({found} or 0 * {every}) / ({every} > 0)"
 
 
+ATTEMPTS = of(metrics.ATTEMPTS_ENDED, *OPERATOR)
+ENDED = f"{ATTEMPTS} unless {ATTEMPTS} offset $__rate_interval or increase({ATTEMPTS}[$__rate_interval])"
+"""A cause is not counted before it first happens, and no increase is seen where a series begins: what such a
+series tells is new as a whole."""
 RECONCILE_BUCKETS = _rate(f"{metrics.RECONCILE_SECONDS}_bucket", by="le")
 NOW = (
     stat(
@@ -86,7 +89,6 @@ NOW = (
         Query(f"time() - max({of(metrics.RESYNC_TIMESTAMP, *OPERATOR)})", "resync"),
         unit="s",
         no_value=DOWN,
-        thresholds=RESYNC,
     ),
     stat(
         "Index mismatches",
@@ -137,12 +139,8 @@ LOOP = (
     ),
     timeseries(
         "Attempts ended",
-        "Attempts that ended in the time that one point stands for, by outcome and cause. The first of a "
-        "kind since the operator's start does not show: its series begins with it.",
-        Query(
-            f"sum by (outcome, reason) (increase({of(metrics.ATTEMPTS_ENDED, *OPERATOR)}[$__rate_interval]))",
-            "{{outcome}} {{reason}}",
-        ),
+        "Attempts that ended in the time that one point stands for, by outcome and cause.",
+        Query(f"sum by (outcome, reason) ({ENDED})", "{{outcome}} {{reason}}"),
         unit="none",
         no_value="none ended",
         stacked=True,
@@ -176,12 +174,11 @@ CLUSTER = (
     ),
     timeseries(
         "Time since the last resync",
-        "Time since the index was last compared with a full list: saw teeth as high as "
-        "`operator.resyncSeconds`.",
+        "Time since the index was last compared with a full list, and from when on that is overdue.",
         Query(f"time() - max({of(metrics.RESYNC_TIMESTAMP, *OPERATOR)})", "resync"),
+        Query(f"2 * max({of(metrics.RESYNC_INTERVAL, *OPERATOR)})", "overdue"),
         unit="s",
         no_value=DOWN,
-        thresholds=RESYNC,
     ),
 )
 PROCESS = (

@@ -72,15 +72,16 @@ def timeseries(
     thresholds: Thresholds = NEUTRAL,
     stacked: bool = False,
     steps: bool = False,
-    bounds: tuple[float, float] | None = None,
+    bounds: tuple[float | None, float | None] = (None, None),
+    colours: Mapping[str, str] | None = None,
     width: int = 12,
 ) -> Json:
-    """Lines over time. `steps` for values that hold until the next one; `bounds` of the axis."""
+    """Lines over time. `steps` for values that hold until the next one; `bounds` of the axis; `colours` by name
+    of those lines that have one of their own."""
     panel = _panel("timeseries", title, description, unit, no_value, (width, 8), thresholds)
     defaults = panel["fieldConfig"]["defaults"]
     defaults["color"] = {"mode": "palette-classic"}
-    if bounds:
-        defaults["min"], defaults["max"] = bounds
+    defaults |= {end: at for end, at in zip(("min", "max"), bounds, strict=True) if at is not None}
     defaults["custom"] = {
         "drawStyle": "line",
         "fillOpacity": 30 if stacked else 0,
@@ -91,6 +92,10 @@ def timeseries(
         "stacking": {"group": "A", "mode": "normal" if stacked else "none"},
         "thresholdsStyle": {"mode": "off" if thresholds is NEUTRAL else "dashed"},
     }
+    panel["fieldConfig"]["overrides"] = [
+        _override(line, {"color": {"mode": "fixed", "fixedColor": colour}})
+        for line, colour in (colours or {}).items()
+    ]
     panel["options"] = {
         "legend": {
             "calcs": ["lastNotNull"],
@@ -111,10 +116,9 @@ def state_timeline(
     states: States,
     no_value: str,
     width: int = 24,
-    height: int = 6,
 ) -> Json:
     """A bar for each series, in the colour of the state that it was in."""
-    panel = _panel("state-timeline", title, description, "none", no_value, (width, height), NEUTRAL, states)
+    panel = _panel("state-timeline", title, description, "none", no_value, (width, 8), NEUTRAL, states)
     panel["fieldConfig"]["defaults"]["custom"] = {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False}
     panel["options"] = {
         "alignValue": "left",
@@ -243,9 +247,9 @@ def _cells(column: Column) -> Json:
     }
 
 
-def _override(column: str, properties: Json) -> Json:
+def _override(field: str, properties: Json) -> Json:
     return {
-        "matcher": {"id": "byName", "options": column},
+        "matcher": {"id": "byName", "options": field},
         "properties": [{"id": name, "value": value} for name, value in properties.items()],
     }
 

@@ -178,6 +178,7 @@ SPEED = (
         unit="percentunit",
         no_value=NO_TRAINER,
         thresholds=WAIT,
+        bounds=(0, None),
         width=8,
     ),
     timeseries(
@@ -191,6 +192,7 @@ SPEED = (
         unit="none",
         no_value=NO_TRAINER,
         thresholds=SPREAD,
+        bounds=(1, None),
         width=8,
     ),
 )
@@ -213,6 +215,7 @@ GPUS = (
         ),
         unit="mbytes",
         no_value=NO_GPU,
+        bounds=(0, None),
     ),
 )
 FAULTS = (
@@ -281,7 +284,6 @@ FAULTS = (
         Query(f"max by (phase) ({of(telemetry.PHASE, *TRAINER)}) == 1", "{{phase}}"),
         states=ON,
         no_value=NO_TRAINER,
-        height=8,
     ),
 )
 
