@@ -21,9 +21,8 @@ def test_a_monitor_that_never_was_a_number_is_none_afterwards(tmp_path: Path) ->
     directory = RunDirectory(tmp_path / "run")
     provenance = {"provenance": {"config_sha256": config_digest(CONFIG)}}
     directory.begin({}, provenance, CONFIG)
-    epochs = [
-        {"epoch": epoch, "global_step": 10 * epoch, "val_loss": 0.5, MONITOR: math.nan} for epoch in (1, 2)
-    ]
+    epoch = {"global_step": 10, "val_loss": 0.5, MONITOR: math.nan, "samples_per_second": 40.0}
+    epochs = [{"epoch": 1, **epoch}, {"epoch": 2, **epoch}]
     directory.write_metrics(epochs)
     scores = {"test_accuracy": 0.75, "test_auroc": math.nan}
     directory.write_results({"best_epoch": 1, "training_time": 3.0, "scores": scores, "reported": True})
@@ -38,7 +37,7 @@ def test_a_monitor_that_never_was_a_number_is_none_afterwards(tmp_path: Path) ->
     message = progress.message(TerminationMessage(outcome="completed"))
     assert message.best is not None
     assert (message.best.name, message.best.value, message.best.epoch) == (MONITOR, "nan", 1)
-    assert {metric.name: metric.value for metric in message.metrics} == {
+    assert {metric.name: metric.value for metric in message.metrics or []} == {
         "val_loss": "0.5",
         "test_accuracy": "0.75",
     }

@@ -12,6 +12,7 @@ from time import process_time, time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.helpers.addresses import LOOPBACKS
 from trainingrun_api import telemetry as names
 from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_trainer import heartbeat_page
@@ -40,11 +41,11 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
-def page() -> Iterator[tuple[Heartbeats, str]]:
+@pytest.fixture(params=LOOPBACKS)
+def page(request: pytest.FixtureRequest) -> Iterator[tuple[Heartbeats, str]]:
     heartbeats = Heartbeats(range(4, 6))
     server = heartbeat_page.serve(heartbeats, 0)
-    yield heartbeats, f"http://127.0.0.1:{server.server_port}/metrics"
+    yield heartbeats, f"http://{request.param}:{server.server_port}/metrics"
     server.shutdown()
     server.server_close()
 

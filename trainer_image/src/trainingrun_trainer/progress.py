@@ -112,7 +112,7 @@ class Progress(pl.Callback):
         self._heartbeat.stepped(int(last["global_step"]))
         self._heartbeat.restore(float(results["training_time"]))
         self._show_test(
-            {name: value for name, value in of_test(results["scores"]).items() if value is not None}
+            of_test({name: value for name, value in results["scores"].items() if value is not None})
         )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

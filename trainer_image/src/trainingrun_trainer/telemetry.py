@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from trainingrun_api import telemetry as names
 from trainingrun_api.exposition import MetricFamily
+from trainingrun_api.listening import every_address
 from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.metrics import most_telling
@@ -70,8 +71,8 @@ class Telemetry:
         self._single[family].set(value)
 
     def serve(self, port: int) -> None:
-        """Answer on all interfaces from a daemon thread."""
-        start_http_server(port, registry=self.registry)
+        """Answer at every address from a daemon thread."""
+        start_http_server(port, every_address(), self.registry)
 
     def plan(
         self, *, epochs: int, steps: int, done: int, monitor: str, seconds_per_epoch: float | None = None
