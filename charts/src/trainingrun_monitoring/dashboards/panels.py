@@ -76,8 +76,9 @@ def timeseries(
     colours: Mapping[str, str] | None = None,
     width: int = 12,
 ) -> Json:
-    """Lines over time. `steps` for values that hold until the next one; `bounds` of the axis; `colours` by name
-    of those lines that have one of their own."""
+    """Lines over time. `steps` is for values that hold until the next one. `bounds` are those of the axis.
+    `colours` are for lines that have one of their own, by name.
+    """
     panel = _panel("timeseries", title, description, unit, no_value, (width, 8), thresholds)
     defaults = panel["fieldConfig"]["defaults"]
     defaults["color"] = {"mode": "palette-classic"}
