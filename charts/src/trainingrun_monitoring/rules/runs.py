@@ -94,7 +94,7 @@ RUN_ALERTS = (
         hold="15m",
         severity="warning",
         summary=f"{WHICH} runs and leaves a GPU idle",
-        description="A GPU of the run has worked for {PERCENT} of the time. Nobody else can use it.",
+        description=f"A GPU of the run has worked for {PERCENT} of the time. Nobody else can use it.",
     ),
     Alert(
         "TrainingRunLowGoodput",
