@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from trainingrun_api.model import Report
-from trainingrun_api.status import MAX_METRICS, Best, Checkpoint, Count, Metric
+from trainingrun_api.status import MAX_METRICS, Best, Checkpoint, Count, Metric, MetricValue
 
 PEER_LOST = "PeerLost"
 """`error.type` of a rank that fell over another one's end: never the cause."""
@@ -40,6 +40,9 @@ class TerminationMessage(Report):
     global_step: Count | None = Field(None, description="Optimizer steps taken.")
     useful_seconds: Count | None = Field(
         None, description="Seconds of training, validation and testing that are in the result."
+    )
+    samples_per_second: MetricValue | None = Field(
+        None, description="Images trained on each second in the last epoch, all ranks."
     )
     early_stopped: bool | None = None
     best: Best | None = None

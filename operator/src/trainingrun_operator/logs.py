@@ -3,7 +3,6 @@
 The run is a context variable: code below a reconciliation logs without passing it along.
 """
 
-import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
+
+from trainingrun_api.log_line import JsonFormatter
 
 _run: ContextVar[dict[str, object] | None] = ContextVar("run", default=None)
 
@@ -28,21 +29,9 @@ def about(**fields: object) -> Iterator[None]:
         _run.reset(token)
 
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            **(_run.get() or {}),
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+def subject() -> dict[str, object]:
+    """What the lines of this thread or task are about."""
+    return _run.get() or {}
 
 
 class TextFormatter(logging.Formatter):
@@ -50,7 +39,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        fields = _run.get() or {}
+        fields = subject()
         where = f" {fields['namespace']}/{fields['run']}:" if fields else ""
         moment = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         text = f"{moment} {record.levelname:<7}{where} {record.getMessage()}"
@@ -60,7 +49,7 @@ class TextFormatter(logging.Formatter):
 def configure(style: Literal["json", "text"], level: str) -> None:
     """Sends all logs to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    handler.setFormatter(JsonFormatter(subject) if style == "json" else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

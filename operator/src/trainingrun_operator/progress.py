@@ -1,7 +1,7 @@
 """How far training is: from rank 0's metrics while it runs, from the termination message when it ended.
 Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -69,25 +69,31 @@ def final(status: TrainingRunStatus, message: TerminationMessage, ended_at: date
     """Status fields of an attempt that ended; the metric column shows the best epoch, which is the model that
     is kept."""
     done = message.outcome == "completed"
+    before = status.progress or Progress()
+    percent = 100 if done else before.percent
+    if percent is None and message.epochs is not None and message.total_epochs:
+        percent = min(100, 100 * message.epochs // message.total_epochs)
     told = {
         "epoch": message.epochs,
         "total_epochs": message.total_epochs,
         "global_step": message.global_step,
-        "percent": 100 if done else None,
+        "percent": percent,
+        "samples_per_second": message.samples_per_second,
         "useful_seconds": message.useful_seconds,
     }
     fields: dict[str, object] = {
         "progress": _told(
-            status.progress or Progress(),
+            before,
             told,
             trainer_phase=telemetry.TrainerPhase.FINISHED if done else None,
             last_heartbeat_time=None,
             estimated_completion_time=None,
         ),
     }
-    for name in ("metrics", "best"):
-        if (value := getattr(message, name)) is not None:
-            fields[name] = value
+    if message.metrics:
+        fields["metrics"] = _completed(message.metrics, status.metrics or ())
+    if message.best:
+        fields["best"] = message.best
     if message.checkpoint:
         fields["checkpoint"] = resumption.last_checkpoint(status.checkpoint, message.checkpoint)
     if (share := goodput(status, message.useful_seconds, ended_at)) is not None:
@@ -97,7 +103,7 @@ def final(status: TrainingRunStatus, message: TerminationMessage, ended_at: date
     fields["columns"] = Columns(
         epoch=_of(message.epochs, message.total_epochs) or columns.epoch,
         metric=f"{best.name}={number(float(best.value), digits=4)}" if best else columns.metric,
-        progress="100%" if done else columns.progress,
+        progress=columns.progress if percent is None else f"{percent}%",
     )
     return fields
 
@@ -129,6 +135,12 @@ def _bounded(scrape: Scrape) -> list[tuple[str, float]]:
     """At most MAX_METRICS metrics, the monitored one first to stay."""
     ranked = sorted(scrape.metrics.items(), key=lambda item: (item[0] != scrape.monitor, item[0]))
     return sorted(ranked[:MAX_METRICS])
+
+
+def _completed(last: Sequence[Metric], known: Sequence[Metric]) -> list[Metric]:
+    """The last values, and those known of metrics for which the message had no room."""
+    told = {metric.name for metric in last}
+    return [*last, *(metric for metric in known if metric.name not in told)][:MAX_METRICS]
 
 
 def _of(done: int | None, planned: int | None) -> str | None:

@@ -1,11 +1,13 @@
 """The generated definition as a whole."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.cluster.api import TREE
 from trainingrun_api.crd import PRINTER_COLUMNS, chart_template, custom_resource_definition, manifest
 
 VERSION = custom_resource_definition()["spec"]["versions"][0]
@@ -58,6 +60,47 @@ def test_every_column_shows_a_field_that_exists(column: dict[str, Any]) -> None:
     for name in column["jsonPath"].strip(".").split("."):
         schema = schema["properties"][name]
     assert schema["type"] == column["type"]
+
+
+LONG = {
+    "Phase": "Completed",
+    "Epoch": "1000/1000",
+    "Metric": "val_boundary_f1=0.9679",
+    "Progress": "100%",
+    "ETA": "23h59m",
+    "Restarts": "12",
+    "Age": "119d",
+}
+"""What the columns of `kubectl get tr` say of a long run."""
+GAP = 3
+"""Blanks between two columns of kubectl."""
+
+
+@pytest.mark.parametrize("name", ["chest-xray-resnet50-fold-3"])
+def test_the_columns_of_a_long_run_fit_into_120_characters(name: str) -> None:
+    columns = [column["name"] for column in PRINTER_COLUMNS if "priority" not in column]
+    widths = [max(len(column), len(LONG[column])) for column in columns]
+    assert len(name) + sum(GAP + width for width in widths) <= 120
+
+
+def test_the_columns_for_k9s_exist() -> None:
+    views = yaml.safe_load((TREE / "docs" / "k9s-views.yaml").read_text(encoding="utf-8"))["views"]
+    definition = custom_resource_definition()["spec"]
+    (kind,) = views
+    assert kind == f"{definition['group']}/{VERSION['name']}/{definition['names']['plural']}"
+    shown = {"NAMESPACE", "NAME", "AGE", *(column["name"].upper() for column in PRINTER_COLUMNS)}
+    for column in views[kind]["columns"]:
+        # as the source of k9s has it in internal/render/cust_col.go
+        found = re.fullmatch(r"(?P<name>[\w\s%/-]+)(:(?P<path>[^|]+))?(\|[TNWLRH]{1,3})?", column)
+        assert found is not None, column
+        if found["path"] is None:
+            assert found["name"] in shown
+            continue
+        schema = SCHEMA
+        for name in found["path"].strip(".").split("."):
+            schema = schema["properties"][name]
+    column, _, order = views[kind]["sortColumn"].partition(":")
+    assert (column in shown, order) == (True, "asc")
 
 
 def guarded(schema: dict[str, Any]) -> set[str]:

@@ -43,6 +43,13 @@ def test_the_end_is_that_of_the_whole_gang() -> None:
     assert (after.completion_time, after.goodput) == (at(-10), "0.800")
 
 
+def test_a_run_that_ended_before_it_was_seen_to_run_has_a_share_too() -> None:
+    told = TerminationMessage(outcome="completed", useful_seconds=36).encode().decode()
+    after = decide(situation(raw_job("Complete", ended=-10), dead_pod(0, 0, told))).status
+    assert after is not None
+    assert (after.start_time, after.goodput) == (at(-55), "0.800")
+
+
 def record(number: int, ended: float, began: float | None = -5000) -> AttemptRecord:
     return AttemptRecord(
         number=number,

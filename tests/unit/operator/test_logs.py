@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from trainingrun_api.log_line import JsonFormatter
 from trainingrun_operator import logs
 
+JSON = JsonFormatter(logs.subject)
 RECORD = logging.LogRecord("x", logging.WARNING, __file__, 1, "a %s", ("b",), None)
 
 
 def test_json_lines_name_the_run() -> None:
     with logs.about(namespace="team", run="chest", attempt=2):
-        line = json.loads(logs.JsonFormatter().format(RECORD))
+        line = json.loads(JSON.format(RECORD))
     assert line.pop("time").endswith("+00:00")
     assert line == {
         "level": "WARNING",
@@ -23,7 +25,7 @@ def test_json_lines_name_the_run() -> None:
         "attempt": 2,
         "message": "a b",
     }
-    assert "run" not in json.loads(logs.JsonFormatter().format(RECORD))
+    assert "run" not in json.loads(JSON.format(RECORD))
 
 
 def test_text_is_for_people() -> None:
@@ -33,7 +35,7 @@ def test_text_is_for_people() -> None:
     assert logs.TextFormatter().format(RECORD) == f"{moment} WARNING a b"
 
 
-@pytest.mark.parametrize("formatter", [logs.JsonFormatter(), logs.TextFormatter()])
+@pytest.mark.parametrize("formatter", [JSON, logs.TextFormatter()])
 def test_a_traceback_is_kept(formatter: logging.Formatter) -> None:
     try:
         raise ValueError("why")

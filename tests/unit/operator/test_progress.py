@@ -7,7 +7,15 @@ import pytest
 
 from tests.unit.operator.builders import NOW, at
 from trainingrun_api import telemetry
-from trainingrun_api.status import MAX_METRICS, Best, Checkpoint, Columns, Progress, TrainingRunStatus
+from trainingrun_api.status import (
+    MAX_METRICS,
+    Best,
+    Checkpoint,
+    Columns,
+    Metric,
+    Progress,
+    TrainingRunStatus,
+)
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_operator.progress import final, live, number, silent
 from trainingrun_operator.scrape import Scrape, parse
@@ -177,6 +185,34 @@ def test_the_last_word_overrides_and_completes() -> None:
         trainer_phase="finished",
     )
     assert status.columns == Columns(epoch="9/50", metric="val_f1=0.91", progress="100%")
+
+
+def test_a_last_word_without_room_for_all_metrics_leaves_the_others_as_they_were() -> None:
+    live = [Metric(name=name, value="1") for name in ("a", "b", *(f"z{n}" for n in range(MAX_METRICS - 2)))]
+    message = TerminationMessage(
+        outcome="completed", metrics=[Metric(name="b", value="2"), Metric(name="test_b", value="3")]
+    )
+    metrics = final(TrainingRunStatus(metrics=live), message, NOW)["metrics"]
+    assert isinstance(metrics, list)
+    assert [(metric.name, metric.value) for metric in metrics[:3]] == [
+        ("b", "2"),
+        ("test_b", "3"),
+        ("a", "1"),
+    ]
+    assert len(metrics) == MAX_METRICS
+
+
+@pytest.mark.parametrize(
+    ("epochs", "total", "progress"),
+    [(3, 8, "37%"), (9, 8, "100%"), (0, 8, "0%"), (None, 8, None), (3, 0, None)],
+)
+def test_a_failed_run_that_nobody_asked_tells_its_share_by_the_epochs(
+    epochs: int | None, total: int, progress: str | None
+) -> None:
+    message = TerminationMessage(outcome="failed", epochs=epochs, total_epochs=total)
+    columns = final(TrainingRunStatus(), message, NOW)["columns"]
+    assert isinstance(columns, Columns)
+    assert columns.progress == progress
 
 
 @pytest.mark.parametrize("outcome", ["failed", "interrupted"])

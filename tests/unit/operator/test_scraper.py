@@ -1,7 +1,9 @@
 """Asking a trainer: over a real socket, because what matters is what goes wrong on one."""
 
 import asyncio
+import gzip
 import itertools
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,9 +18,13 @@ from tests.unit.operator.builders import NOW, UID, dead_pod, raw_job, raw_pod, r
 from trainingrun_api import telemetry
 from trainingrun_operator import scraper
 from trainingrun_operator.observed import job_from, pod_from
+from trainingrun_operator.scrape import Scrape, parse
 from trainingrun_operator.view import View
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
+HUGE = 100 << 20
+sent: list[int] = []
+"""Bytes that a pod's writes took."""
 
 
 @contextmanager
@@ -75,6 +81,48 @@ def endless(handler: BaseHTTPRequestHandler) -> None:
         return
 
 
+def huge(handler: BaseHTTPRequestHandler) -> None:
+    """100 MB in one line."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(HUGE))
+    handler.end_headers()
+    try:
+        for _ in range(HUGE >> 20):
+            handler.wfile.write(b"x" * (1 << 20))
+            sent.append(1 << 20)
+    except OSError:
+        return
+
+
+def endless_header(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    try:
+        while True:
+            handler.send_header("X", "x" * 1000)
+            handler.flush_headers()
+    except OSError:
+        return
+
+
+def compressed(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.end_headers()
+    handler.wfile.write(gzip.compress(b"trainer_epoch 3\n"))
+
+
+def endless_chunk(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    try:
+        handler.wfile.write(b"%x\r\n" % (1 << 60))
+        while True:
+            handler.wfile.write(b"x" * 65536)
+    except OSError:
+        return
+
+
 def trickle(handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.end_headers()
@@ -106,7 +154,22 @@ def test_a_page_is_read() -> None:
         assert scraper.fetch("127.0.0.1", port) == "trainer_epoch 3\n"
 
 
-@pytest.mark.parametrize("answer", [not_found, redirect, binary, endless, trickle, slow_header, not_http])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        not_found,
+        redirect,
+        binary,
+        compressed,
+        endless,
+        huge,
+        endless_chunk,
+        endless_header,
+        trickle,
+        slow_header,
+        not_http,
+    ],
+)
 def test_anything_else_is_no_progress_within_moments(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scraper, "TIMEOUT_SECONDS", 0.3)
     began = time.monotonic()
@@ -114,6 +177,19 @@ def test_anything_else_is_no_progress_within_moments(answer: Answer, monkeypatch
         with pytest.raises(scraper.NoProgressError):
             scraper.fetch("127.0.0.1", port)
         assert time.monotonic() - began < 5
+
+
+def test_of_100_megabytes_only_the_beginning_is_read() -> None:
+    sent.clear()
+    with serving(huge) as port, pytest.raises(scraper.NoProgressError, match="too long"):
+        scraper.fetch("127.0.0.1", port)
+    assert sum(sent) < HUGE / 2
+
+
+def test_a_pod_that_takes_the_call_and_says_nothing_is_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scraper, "TIMEOUT_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(scraper.NoProgressError):
+        scraper.fetch("127.0.0.1", silent.getsockname()[1])
 
 
 def test_nobody_at_home_is_no_progress() -> None:
@@ -193,6 +269,35 @@ def test_a_defect_that_one_pod_brings_out_stops_no_worker() -> None:
         raise RuntimeError("a defect")
 
     asyncio.run(asked(broken, 2, follow))
+
+
+def test_a_pod_that_hangs_keeps_no_other_from_being_asked() -> None:
+    """As long as there are more workers than such pods; each is rid of it within TIMEOUT_SECONDS."""
+    views = {(VIEW.run.namespace, name): VIEW for name in ("hangs", "answers")}
+    asked: list[str] = []
+    free = threading.Event()
+
+    def ask(self: scraper.Scraper, master: object) -> Scrape:
+        asked.append("one")
+        if len(asked) == 1:
+            free.wait(60)
+        return parse("trainer_epoch 3\n", NOW)
+
+    async def work() -> None:
+        with ThreadPoolExecutor(2) as pool, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(scraper.Scraper, "_scrape", ask)
+            found = scraper.Scraper(views.get, lambda _: None, lambda _: None, pool, 0.001, lambda: NOW)
+            workers = [asyncio.create_task(found.work()) for _ in range(2)]
+            for key in views:
+                found.follow(key, UID)
+            async with asyncio.timeout(20):
+                while len(asked) < 5:
+                    await asyncio.sleep(0.001)
+            for worker in workers:
+                worker.cancel()
+            free.set()
+
+    asyncio.run(work())
 
 
 @pytest.mark.parametrize(

@@ -72,10 +72,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _open_log(directory: RunDirectory, ranks: Ranks) -> None:
-    logs.configure(ranks.rank)
+    logs.configure(ranks.rank, os.environ)
     if ranks.rank == 0:
         try:
-            logs.configure(ranks.rank, directory.log_file)
+            logs.configure(ranks.rank, os.environ, directory.log_file)
         except OSError as error:
             raise BadConfig(
                 f"the run directory {directory.path} cannot be written: {error.strerror}",

@@ -25,7 +25,7 @@ from torch.distributed.run import run as torchrun
 from trainingrun_api import names
 from trainingrun_api.status import Checkpoint
 from trainingrun_api.termination import NCCL_TIMEOUT, PEER_LOST, TerminationError, TerminationMessage
-from trainingrun_trainer import termination
+from trainingrun_trainer import logs, termination
 from trainingrun_trainer.accelerator import THREADS_VARIABLE, cpu_limit, threads
 from trainingrun_trainer.errors import NCCL_TIMEOUT_ADVICE, describe
 from trainingrun_trainer.heartbeat import Beat, Heartbeats
@@ -43,6 +43,7 @@ file. Its own limit is 10 minutes or more."""
 
 def run(arguments: Sequence[str], processes: int, heartbeats: Heartbeats) -> None:
     """Run the workers to their end, and leave with the exit code of the first that failed."""
+    logs.configure(None, os.environ)
     # torchrun's own lines repeat what the first failure says
     logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
     os.environ.setdefault(THREADS_VARIABLE, str(threads(cpu_limit(), processes)))

@@ -1,9 +1,14 @@
-"""One line an epoch, for people: on the console and in logs/training.log of rank 0."""
+"""One line an epoch, for people: on the console and in logs/training.log of rank 0. On the console of a pod
+each line is JSON, for machines, and says which rank of which attempt wrote it."""
 
 import logging
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+
+from trainingrun_api import names
+from trainingrun_api.log_line import JsonFormatter
 
 LOGGER = logging.getLogger("trainingrun_trainer")
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -13,16 +18,39 @@ TALKATIVE = (
 )  # fmt: skip
 
 
-def configure(rank: int, file: Path | None = None) -> None:
-    """Log to the console and, where given, to a file. Ranks above 0 say who they are."""
-    form = FORMAT if rank == 0 else f"%(asctime)s %(levelname)s rank {rank}: %(message)s"
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
+def configure(rank: int | None, environment: Mapping[str, str], file: Path | None = None) -> None:
+    """Log to the console and, where given, to a file.
+
+    Args:
+        rank: of this process; None for the launcher.
+        environment: names the run in a pod, and so that its console is read by machines.
+        file: for people.
+    """
+    text = logging.Formatter(FORMAT if not rank else f"%(asctime)s %(levelname)s rank {rank}: %(message)s")
+    console = logging.StreamHandler(sys.stdout)
+    subject = _subject(rank, environment)
+    console.setFormatter(JsonFormatter(lambda: subject) if subject else text)
+    handlers: list[logging.Handler] = [console]
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(file, encoding="utf-8"))
-    logging.basicConfig(level=logging.INFO, format=form, handlers=handlers, force=True)
+        handlers[-1].setFormatter(text)
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
+    logging.captureWarnings(bool(subject))
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _subject(rank: int | None, environment: Mapping[str, str]) -> dict[str, object]:
+    """What the lines of a pod's process are about, in the operator's words; empty elsewhere."""
+    if names.ENV_NAME not in environment:
+        return {}
+    return {
+        "namespace": environment.get(names.ENV_NAMESPACE),
+        "run": environment[names.ENV_NAME],
+        "attempt": int(environment.get(names.ENV_ATTEMPT, "1")),
+        **({} if rank is None else {"rank": rank}),
+    }
 
 
 def quiet_libraries() -> None:

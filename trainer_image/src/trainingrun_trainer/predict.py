@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, required=True, help="directory of the predictions")
     options = parser.parse_args(argv)
     logs.quiet_libraries()
-    logs.configure(0)
+    logs.configure(0, {})
     try:
         predict(options.run_dir, options.data, options.out)
     except TrainerError as error:

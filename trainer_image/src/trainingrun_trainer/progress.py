@@ -234,12 +234,14 @@ class Progress(pl.Callback):
         completed = outcome.outcome == "completed"
         metrics = most_telling(self._scores, self._monitor)
         checkpoint = self._checkpoint
+        rate = self.epochs[-1].get("samples_per_second") if self.epochs else None
         return outcome.model_copy(
             update={
                 "epochs": len(self.epochs),
                 "total_epochs": self._total_epochs,
                 "global_step": self._heartbeat.step,
                 "useful_seconds": int(self._heartbeat.useful_seconds if completed else self._useful_saved),
+                "samples_per_second": None if rate is None else format(float(rate), DIGITS),
                 "early_stopped": self.early_stopped if completed else None,
                 "monitor": self._monitor,
                 "best": self.best

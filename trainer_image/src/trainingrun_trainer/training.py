@@ -197,7 +197,7 @@ def _trainer(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_model_summary=False,
-        enable_progress_bar=attempt.leads and sys.stderr.isatty(),
+        enable_progress_bar=attempt.leads and sys.stdout.isatty(),
         # pictures of a detector differ in shape, and cuDNN would search anew for each
         benchmark=accelerator == "gpu" and config.task not in DETECTION,
     )

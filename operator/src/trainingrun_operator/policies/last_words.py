@@ -5,6 +5,7 @@ from datetime import datetime
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_operator import progress
 from trainingrun_operator.plan import Situation
+from trainingrun_operator.times import to_timestamp
 
 
 def last_message(situation: Situation) -> TerminationMessage | None:
@@ -15,8 +16,10 @@ def last_message(situation: Situation) -> TerminationMessage | None:
 
 def last_words(situation: Situation) -> dict[str, object]:
     """Status fields that the end of the latest attempt brings."""
-    said = _said(situation)
-    return progress.final(situation.status, *said) if said else progress.silent(situation.status)
+    status, said = situation.status, _said(situation)
+    if status.start_time is None and situation.started_at:  # it ended before it was seen to run
+        status = status.model_copy(update={"start_time": to_timestamp(situation.started_at)})
+    return progress.final(status, *said) if said else progress.silent(status)
 
 
 def _said(situation: Situation) -> tuple[TerminationMessage, datetime] | None:
