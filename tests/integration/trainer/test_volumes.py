@@ -71,6 +71,12 @@ def test_livers_and_tumors_are_found(launcher: Launcher, liver_zip: Path) -> Non
     assert best["val_dice_class_tumor"] > 0.6
 
 
+def test_two_ranks_train_a_network_of_which_a_part_takes_no_part(launcher: Launcher, liver_zip: Path) -> None:
+    own = {"architecture": "tests.integration.trainer.tiny_volumes:Partly"}
+    ended = launcher.launch(config(liver_zip, side=16, epochs=2, model=own)).wait()
+    assert ended.exit_code == EXIT_DONE, ended.output
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_volumes_ended_anywhere_go_on_exactly(tmp_path: Path, liver_zip: Path, ranks: int) -> None:
     changes = config(
