@@ -223,7 +223,6 @@ def build() -> Json:
                 "Instance",
                 f"label_values({of(metrics.QUEUE_DEPTH, OPERATOR[0])}, instance)",
                 several=True,
-                all_value=".+",
             ),
         ],
         rows={"Now": NOW, "Work": LOOP, "API server and index": CLUSTER, "Process": PROCESS},

@@ -1,8 +1,11 @@
 """What the dashboards ask for is exported: every metric, and every label of it."""
 
+import re
+
 import pytest
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from tests.cluster.api import TREE
 from tests.helpers.promql import read
 from trainingrun_api import telemetry
 from trainingrun_api.exposition import MetricFamily
@@ -12,8 +15,11 @@ from trainingrun_operator import metrics, run_series
 
 TARGET = frozenset({"job", "instance"})
 """What Prometheus itself puts on every series."""
-TRAINER_TARGET = TARGET | {"namespace", "pod", "node", "trainingrun", "attempt", "index"}
-"""What the chart's PodMonitor puts on the series of a training pod."""
+RELABELINGS = TREE / "charts" / "trainingrun-operator" / "templates" / "_helpers.tpl"
+TRAINER_TARGET = TARGET.union(
+    ("namespace", "pod"), re.findall(r"targetLabel: (\w+)", RELABELINGS.read_text(encoding="utf-8"))
+)
+"""What a PodMonitor, and what the chart's in particular, puts on the series of a training pod."""
 
 
 def exported() -> dict[str, frozenset[str]]:
