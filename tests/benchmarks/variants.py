@@ -114,7 +114,7 @@ def take_turns(epochs: Iterator[float], told: Told) -> None:
         with torch.inference_mode(False), torch.enable_grad():
             told.bare.append(next(epochs))
 
-    ClassificationModule.on_validation_start = on_validation_start  # type: ignore[method-assign]
+    ClassificationModule.on_validation_start = on_validation_start  # type: ignore[method-assign, assignment]
 
 
 def watch_counting() -> list[tuple[int, float]]:

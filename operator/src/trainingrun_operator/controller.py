@@ -41,6 +41,8 @@ from trainingrun_operator.workqueue import WorkQueue
 
 SCRAPERS = 8
 """Trainers that are asked at the same time; each answers or times out within seconds."""
+PULSES = 4
+"""Silent runs that are asked at the same time; each holds a worker for seconds where no pod answers."""
 DEFINITION_POLL_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -82,7 +84,7 @@ class Controller:
             settings.progress_seconds,
             now,
             gethostname(),
-            partial(take_pulse, self._scrape_pool),
+            partial(take_pulse, self._scrape_pool, threading.Semaphore(PULSES)),
         )
         self._scraper = Scraper(
             informer.view,

@@ -92,7 +92,8 @@ class Situation(Standing):
     workload: Workload | None = None
     """What Kueue says of the Job, as far as it was asked and can be read."""
     pulse: Pulse | None = None
-    """What the pods answered when they were asked whether they stand still."""
+    """What the pods answered when they were asked whether they stand still; None also where it was not their
+    turn."""
     hears: bool = True
     """Whether a trainer, of any run, answered the operator of late."""
     complaint: Trouble | None = None

@@ -1,12 +1,15 @@
 """Asks a run that seems to stand still: rank 0 for its heartbeat, and each pod for those of its ranks.
 
-All at once, in the scraper's threads and bounded in time: a pod that does not answer is an answer too.
+All at once, in the scraper's threads and bounded in time: a pod that does not answer is an answer too. Where
+many runs are silent together, few are asked at a time, or those that wait for their pods would keep all others
+from being reconciled.
 """
 
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, wait
 from datetime import UTC, datetime
+from threading import Semaphore
 from typing import Any
 
 from trainingrun_api import names
@@ -23,8 +26,18 @@ NO_MATTER = datetime.fromtimestamp(0, UTC)
 log = logging.getLogger(__name__)
 
 
-def take_pulse(pool: Executor, pods: Sequence[Pod]) -> Pulse:
-    """What the pods of an attempt answer now. Not to be called in a thread of the pool."""
+def take_pulse(pool: Executor, turns: Semaphore, pods: Sequence[Pod]) -> Pulse | None:
+    """What the pods of an attempt answer now; None where all turns are taken. Not to be called in a thread of
+    the pool."""
+    if not turns.acquire(blocking=False):
+        return None
+    try:
+        return _ask(pool, pods)
+    finally:
+        turns.release()
+
+
+def _ask(pool: Executor, pods: Sequence[Pod]) -> Pulse:
     awake = [pod for pod in pods if pod.phase == "Running" and pod.ip]
     own: dict[str, Future[float | None]] = {
         pod.name: pool.submit(_heartbeat, pod) for pod in awake if pod.index == 0

@@ -81,10 +81,10 @@ class Reconciler:
         progress_seconds: float,
         now: Callable[[], datetime],
         reporter: str,
-        take_pulse: Callable[[Sequence[Pod]], Pulse],
+        take_pulse: Callable[[Sequence[Pod]], Pulse | None],
     ) -> None:
         """`progress_seconds` is the shortest time between writes of live numbers, `reporter` names this
-        process, `take_pulse` asks the pods of an attempt for their heartbeats."""
+        process, `take_pulse` asks the pods of an attempt for their heartbeats, unless too many are asked."""
         self._cluster = cluster
         self._trainer_image = trainer_image
         self._progress_seconds = progress_seconds

@@ -65,7 +65,7 @@ def test_rank_0_and_every_pod_are_asked(pool: ThreadPoolExecutor) -> None:
         serving(0, names.HEARTBEATS_PORT, RANK_0),
         serving(1, names.HEARTBEATS_PORT, RANK_1),
     ):
-        found = pulse.take_pulse(pool, [pod(0), pod(1)])
+        found = pulse.take_pulse(pool, threading.Semaphore(), [pod(0), pod(1)])
     assert found == Pulse(49.0, {pod(0).name: (Beat(0, 50.0),), pod(1).name: (Beat(1, 51.0),)})
 
 
@@ -73,10 +73,10 @@ def test_rank_0_and_every_pod_are_asked(pool: ThreadPoolExecutor) -> None:
 def test_a_pod_that_does_not_tell_is_missing(pool: ThreadPoolExecutor, page: str | None) -> None:
     with serving(0, names.HEARTBEATS_PORT, RANK_0):
         if page is None:
-            found = pulse.take_pulse(pool, [pod(0), pod(1)])
+            found = pulse.take_pulse(pool, threading.Semaphore(), [pod(0), pod(1)])
         else:
             with serving(1, names.HEARTBEATS_PORT, page):
-                found = pulse.take_pulse(pool, [pod(0), pod(1)])
+                found = pulse.take_pulse(pool, threading.Semaphore(), [pod(0), pod(1)])
     assert found == Pulse(None, {pod(0).name: (Beat(0, 50.0),)})
 
 
@@ -89,7 +89,7 @@ def test_a_pod_that_takes_the_question_and_never_answers_does_not_hold_the_other
     began = time.monotonic()
     frozen = create_server((address(1), names.HEARTBEATS_PORT))
     with serving(0, names.HEARTBEATS_PORT, RANK_0), frozen:
-        found = pulse.take_pulse(pool, [pod(0), pod(1)])
+        found = pulse.take_pulse(pool, threading.Semaphore(), [pod(0), pod(1)])
         assert time.monotonic() - began < 30
         frozen.close()
     assert found == Pulse(None, {pod(0).name: (Beat(0, 50.0),)})
@@ -98,7 +98,7 @@ def test_a_pod_that_takes_the_question_and_never_answers_does_not_hold_the_other
 def test_pods_that_do_not_run_are_not_asked(pool: ThreadPoolExecutor) -> None:
     ended = pod_from(dead_pod(0, podIP=address(0)))
     with serving(0, names.HEARTBEATS_PORT, RANK_0):
-        assert pulse.take_pulse(pool, [ended]) == Pulse()
+        assert pulse.take_pulse(pool, threading.Semaphore(), [ended]) == Pulse()
 
 
 def test_whom_nobody_waits_for_any_more_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,6 +113,13 @@ def test_whom_nobody_waits_for_any_more_is_not_asked(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pulse, "fetch", fetch)
     monkeypatch.setattr(pulse, "PATIENCE_SECONDS", 0.05)
     with ThreadPoolExecutor(1) as one_thread:
-        assert pulse.take_pulse(one_thread, [pod(0), pod(1)]) == Pulse()
+        assert pulse.take_pulse(one_thread, threading.Semaphore(), [pod(0), pod(1)]) == Pulse()
         hangs.set()
     assert asked == [(address(0), names.METRICS_PORT)]
+
+
+def test_while_enough_runs_are_asked_another_is_not(pool: ThreadPoolExecutor) -> None:
+    turns = threading.Semaphore(1)
+    with turns:
+        assert pulse.take_pulse(pool, turns, []) is None
+    assert [pulse.take_pulse(pool, turns, []) for _ in range(2)] == [Pulse(), Pulse()]

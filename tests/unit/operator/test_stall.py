@@ -23,7 +23,7 @@ from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_operator.decide import decide
 from trainingrun_operator.heartbeats import Beat, Pulse
 from trainingrun_operator.plan import Plan, Situation, Verify
-from trainingrun_operator.policies.stall import NODE_VERDICT_SECONDS, RECHECK_SECONDS
+from trainingrun_operator.policies.stall import NODE_VERDICT_SECONDS, RECHECK_SECONDS, SLOW_RECHECK_SECONDS
 from trainingrun_operator.scrape import Scrape
 
 STALL, STARTUP, NODE_LOST = 60, 300, 20
@@ -68,11 +68,17 @@ def ago(seconds: float) -> float:
     return NOW.timestamp() - seconds
 
 
-def pulse(*, heartbeat: float | None = HEARTBEAT, stopped: bool = False, mute: tuple[str, ...] = ()) -> Pulse:
+def pulse(
+    *,
+    heartbeat: float | None = HEARTBEAT,
+    stopped: bool = False,
+    mute: tuple[str, ...] = (),
+    phase: str | None = TrainerPhase.TRAINING,
+) -> Pulse:
     """Both pods answer, or the mute ones do not; rank 1 may be stopped."""
     beats = {
-        PODS[0]: (Beat(0, ago(62), 120, "training"),),
-        PODS[1]: (Beat(1, ago(63), 120, "training", stopped),),
+        PODS[0]: (Beat(0, ago(62), 120, phase),),
+        PODS[1]: (Beat(1, ago(63), 120, phase, stopped),),
     }
     return Pulse(heartbeat, {name: told for name, told in beats.items() if name not in mute})
 
@@ -98,13 +104,28 @@ def ended(plan: Plan) -> TrainingRunStatus:
     ],
 )
 def test_each_phase_may_be_silent_for_its_time(phase: str | None, limit: int) -> None:
-    early = decide(silent_for(limit - 1, phase=phase))
-    assert early.verify is None
-    assert not stalled(early)
-    assert early.requeue_after == RECHECK_SECONDS
-    late = silent_for(limit, phase=phase)
+    assert decide(silent_for(STALL - 1, phase=phase)).verify is None
+    early, late = silent_for(limit - 1, phase=phase), silent_for(limit, phase=phase)
+    answer = pulse(stopped=True, phase=phase)
+    assert not stalled(asked(early, answer))
     assert decide(late).verify == Verify.PULSE
-    assert stalled(asked(late, pulse(stopped=True)))
+    assert stalled(asked(late, answer))
+
+
+@pytest.mark.parametrize("last_word", [None, "starting", "warming-up"])
+def test_what_the_pods_tell_is_newer_than_the_last_word_of_rank_0(last_word: str | None) -> None:
+    """A rank that stopped before it could say that it trains has no time to start any more."""
+    heartbeat = HEARTBEAT if last_word else None
+    late = silent_for(STALL, phase=last_word, heartbeat=heartbeat)
+    assert decide(late).verify == Verify.PULSE
+    status = ended(asked(late, pulse(heartbeat=None, stopped=True)))
+    assert "deadlines.stallSeconds" in condition(status, ConditionType.PROGRESSING).message
+
+
+def test_a_slow_phase_is_watched_without_haste() -> None:
+    plan = asked(silent_for(STALL, phase="warming-up"), pulse(phase="warming-up"))
+    assert not stalled(plan)
+    assert plan.requeue_after == SLOW_RECHECK_SECONDS
 
 
 def test_a_run_is_looked_at_again_when_its_silence_is_too_long() -> None:

@@ -21,7 +21,7 @@ from trainingrun_api.reasons import AttemptOutcome, ConditionType, Phase, Reason
 from trainingrun_operator.decide import decide
 from trainingrun_operator.events import news
 from trainingrun_operator.heartbeats import Pulse
-from trainingrun_operator.plan import Plan, Situation
+from trainingrun_operator.plan import Plan, Situation, Verify
 from trainingrun_operator.policies.stall import NODE_VERDICT_SECONDS
 from trainingrun_operator.policies.unreachable import HELD_SECONDS, RECHECK_SECONDS
 
@@ -63,6 +63,18 @@ def test_while_nobody_answers_a_silent_run_goes_on(spec: dict[str, object]) -> N
 )
 def test_where_anybody_answers_a_silent_run_is_stalled(found: Situation, answer: Pulse) -> None:
     assert stalled(asked(found, answer))
+
+
+def test_a_run_whose_turn_to_be_asked_has_not_come_stays_as_it_is() -> None:
+    for known in (status_after(*CHILDREN, spec=SPEC), status_of(asked(deaf(LATE), MUTE))):
+        found = replace(deaf(LATE), status=known, verified=frozenset({Verify.PULSE}))
+        status = status_of(decide(found))
+        assert status.stopping is None
+        before, after = (
+            [each for each in told.conditions or () if each.type == ConditionType.PROGRESSING]
+            for told in (known, status)
+        )
+        assert before == after
 
 
 def test_when_the_network_is_back_the_run_progresses_again() -> None:

@@ -5,7 +5,7 @@ A stall stays to be seen until there is a heartbeat again, over the end of its a
 
 from trainingrun_api.reasons import ConditionType, Reason
 from trainingrun_operator.conditions import Finding
-from trainingrun_operator.plan import Situation
+from trainingrun_operator.plan import Situation, Verify
 from trainingrun_operator.policies.unreachable import MESSAGE, unreachable
 from trainingrun_operator.resumption import resumed
 
@@ -14,6 +14,8 @@ Findings = dict[ConditionType, Finding]
 
 def moving(situation: Situation) -> Findings:
     """Of an attempt whose pods run."""
+    if Verify.PULSE in situation.verified and situation.pulse is None:
+        return {}
     if unreachable(situation):
         return {ConditionType.PROGRESSING: Finding("Unknown", Reason.UNREACHABLE, MESSAGE)}
     if (scrape := situation.scrape) and scrape.heartbeat is not None:

@@ -24,6 +24,8 @@ from trainingrun_operator.times import human_duration, unix_timestamp
 
 SLOW_PHASES = frozenset({None, TrainerPhase.STARTING, TrainerPhase.WARMING_UP})
 """Phases without heartbeats: imports, and compilation up to the first step."""
+SLOW_RECHECK_SECONDS = 10.0
+"""When to ask the pods of a slow phase again."""
 RECHECK_SECONDS = 3.0
 """When to look again at a run that turned out to move, or about which the cluster may have news soon."""
 NODE_VERDICT_SECONDS = 60
@@ -46,7 +48,7 @@ def stall(situation: Situation) -> Plan | None:
         return None
     if Verify.PULSE not in situation.verified:
         return Plan(why="no heartbeat for too long", verify=Verify.PULSE)
-    if _moved(situation) or left + _patience(situation) > 0:
+    if situation.pulse is None or _moved(situation) or left + _patience(situation) > 0:
         return None
     if unreachable.unreachable(situation):
         return None if left + unreachable.HELD_SECONDS > 0 else unreachable.end_of(situation)
@@ -69,6 +71,8 @@ def stall(situation: Situation) -> Plan | None:
 def suspicion_in(situation: Situation) -> float | None:
     """Seconds until all pods are asked whether they stand still; None where nothing can be told."""
     left = _left(situation)
+    if left is not None and situation.pulse and _phase(situation) in SLOW_PHASES:
+        left = min(left, SLOW_RECHECK_SECONDS)
     pause = unreachable.RECHECK_SECONDS if unreachable.unreachable(situation) else RECHECK_SECONDS
     return None if left is None else max(pause, left)
 
@@ -83,6 +87,9 @@ def _left(situation: Situation) -> float | None:
     if situation.spec.training is None and not _has_beaten(situation, scrape):
         return None
     seconds, _ = _limit(situation)
+    if Verify.PULSE not in situation.verified:
+        # Rank 0 may have been in a slow phase when it was asked last: its pod knows in which it stands still.
+        seconds = min(seconds, situation.spec.deadlines.stall_seconds)
     due = scrape.heartbeat_seen_at + timedelta(seconds=seconds)
     return (due - situation.now).total_seconds()
 
@@ -95,12 +102,20 @@ def _has_beaten(situation: Situation, scrape: Scrape) -> bool:
 
 def _limit(situation: Situation) -> tuple[int, str]:
     """Seconds of silence that are allowed, and the deadline that says so."""
-    scrape, known = situation.scrape, situation.status.progress
-    phase = (scrape.phase if scrape else None) or (known.trainer_phase if known else None)
     deadlines = situation.spec.deadlines
-    if phase in SLOW_PHASES and deadlines.startup_seconds > deadlines.stall_seconds:
+    if _phase(situation) in SLOW_PHASES and deadlines.startup_seconds > deadlines.stall_seconds:
         return deadlines.startup_seconds, "startupSeconds"
     return deadlines.stall_seconds, "stallSeconds"
+
+
+def _phase(situation: Situation) -> str | None:
+    """What the first rank of which anything is known is doing: by the pods, where they were asked just now, or by
+    the last word of rank 0, to this process or to one before it."""
+    scrape, known, pulse = situation.scrape, situation.status.progress, situation.pulse
+    beats = [beat for pod in pulse.beats.values() for beat in pod if beat.phase] if pulse else []
+    if beats:
+        return min(beats, key=lambda beat: beat.rank).phase
+    return (scrape.phase if scrape else None) or (known.trainer_phase if known else None)
 
 
 def _patience(situation: Situation) -> int:
