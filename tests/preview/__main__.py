@@ -7,7 +7,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,14 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     variables = dict(pair.split("=", 1) for pair in given.set)
     if given.prometheus:
         now = time.time()
-        times = TimeRange(now - 3600 * given.hours, now)
-        sheets(Prometheus(given.prometheus), times, variables, given.scrape_seconds, given.out)
+        times = TimeRange(now - 3600 * given.hours, now, given.scrape_seconds)
+        sheets(Prometheus(given.prometheus), times, variables, given.out)
         return 0
     try:
         with _made_up() as prometheus:
-            times = TimeRange(stories.unix(0), stories.unix(stories.SECONDS))
-            variables = {"run": stories.RUN, **variables}
-            sheets(prometheus, times, variables, history.STEP_SECONDS, given.out)
+            sheets(prometheus, history.TIMES, {"run": stories.RUN, **variables}, given.out)
     except ClusterError as error:
         print(error, file=sys.stderr)
         return error.exit_status
@@ -56,15 +54,13 @@ def _made_up() -> Iterator[Prometheus]:
         yield prometheus
 
 
-def sheets(
-    prometheus: Prometheus, times: TimeRange, given: dict[str, str], scrape_seconds: float, out: Path
-) -> None:
+def sheets(prometheus: Prometheus, times: TimeRange, given: Mapping[str, str], out: Path) -> None:
     """Draw all dashboards of the chart."""
     out.mkdir(parents=True, exist_ok=True)
     for dashboard in dashboards():
         with step(f"drawing {dashboard.uid}"):
             variables = chosen(prometheus, dashboard, given, times.end)
-            drawn = draw(ask(prometheus, dashboard, times, variables, scrape_seconds))
+            drawn = draw(ask(prometheus, dashboard, times, variables))
             drawn.savefig(out / f"{dashboard.uid}.png")
             print(out / f"{dashboard.uid}.png")
 

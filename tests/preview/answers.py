@@ -9,20 +9,26 @@ from tests.helpers.prometheus import Prometheus, PrometheusError, Series
 
 POINTS = 240
 """Of a line, at most."""
-LEAST_STEP = 15.0
 
 
 @dataclass(frozen=True)
 class TimeRange:
-    """From when to when a dashboard is drawn, in Unix seconds."""
+    """From when to when a dashboard is looked at, in Unix seconds."""
 
     start: float
     end: float
+    scrape_seconds: float
+    """Between two scrapes, which Grafana's data source is told."""
 
     @property
     def step(self) -> float:
         """Seconds between two points of a line."""
-        return max(LEAST_STEP, (self.end - self.start) / POINTS)
+        return max(self.scrape_seconds, (self.end - self.start) / POINTS)
+
+    @property
+    def rate_interval(self) -> float:
+        """Seconds of Grafana's $__rate_interval."""
+        return max(self.step + self.scrape_seconds, 4 * self.scrape_seconds)
 
 
 @dataclass(frozen=True)
@@ -58,19 +64,16 @@ class Sheet:
 
 
 def ask(
-    prometheus: Prometheus,
-    dashboard: Dashboard,
-    times: TimeRange,
-    variables: Mapping[str, str],
-    scrape_seconds: float,
+    prometheus: Prometheus, dashboard: Dashboard, times: TimeRange, variables: Mapping[str, str]
 ) -> Sheet:
-    """Every query of a dashboard, with Grafana's own variables beside the given ones."""
-    # https://grafana.com/docs/grafana/latest/datasources/prometheus/template-variables/
-    rate = max(times.step + scrape_seconds, 4 * scrape_seconds)
+    """Every query of a dashboard, with Grafana's own variables beside the given ones.
+
+    See https://grafana.com/docs/grafana/latest/datasources/prometheus/template-variables/.
+    """
     values = {
         "__interval": f"{times.step:.0f}s",
         "__range": f"{times.end - times.start:.0f}s",
-        "__rate_interval": f"{rate:.0f}s",
+        "__rate_interval": f"{times.rate_interval:.0f}s",
         **variables,
     }
     answers = tuple(_answer(prometheus, panel, times, values) for panel in dashboard.panels)
@@ -94,7 +97,8 @@ def _answer(prometheus: Prometheus, panel: Panel, times: TimeRange, values: Mapp
 
 
 def _lines(prometheus: Prometheus, expr: str, times: TimeRange) -> list[Series]:
-    return prometheus.query_range(expr, times.start, times.end, times.step)
+    steps = math.floor((times.end - times.start) / times.step)  # so that the last point is the newest
+    return prometheus.query_range(expr, times.end - steps * times.step, times.end, times.step)
 
 
 def _moments(found: list[Series], step: float) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.cluster.shell import run
 from tests.helpers.prometheus import Prometheus, binary, serving
+from tests.preview.answers import TimeRange
 from tests.preview.stories import BEGIN, NAMESPACE, SECONDS, STORIES, Story, unix
 from tests.preview.trainers import Line, gpus, node, pod_name, trainer_pages
 from tests.unit.operator import builders
@@ -28,6 +29,7 @@ from trainingrun_operator.times import to_timestamp
 
 STEP_SECONDS = 60.0
 """Between two scrapes."""
+TIMES = TimeRange(unix(0), unix(SECONDS), STEP_SECONDS)
 RESYNC_SECONDS = 300
 OPERATOR = {
     "job": "trainingrun-operator",
@@ -43,7 +45,7 @@ OPERATOR = {
 
 @contextmanager
 def made_up(folder: Path) -> Iterator[Prometheus]:
-    """A Prometheus that holds the history; ask it for times up to END. Raises as `serving` does."""
+    """A Prometheus that holds the history; ask it for TIMES. Raises as `serving` does."""
     folder.mkdir(parents=True, exist_ok=True)
     text = folder / "history.txt"
     with text.open("w") as stream:

@@ -14,7 +14,7 @@ from tests.preview.drawing import colour_of, draw, spans, state, with_gaps
 from tests.preview.tables import cells
 from tests.preview.units import formatted
 
-TIMES = TimeRange(0, 3600)
+TIMES = TimeRange(0, 3600, scrape_seconds=15)
 STATES = [{"type": "value", "options": {"1": {"text": "Running", "color": "green"}}}]
 
 
@@ -155,7 +155,6 @@ def test_a_dashboard_is_asked_with_the_times_that_grafana_would_ask_for() -> Non
         ),
         TIMES,
         {"run": "r"},
-        scrape_seconds=15,
     )
     first, second = asked.answers
     assert [(named.legend, named.series.value) for named in first.shown] == [("r", 1)]

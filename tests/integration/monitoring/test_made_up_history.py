@@ -8,10 +8,9 @@ from tests.cluster.api import UnsupportedMachineError
 from tests.helpers.grafana import Dashboard, chosen, dashboards
 from tests.helpers.prometheus import Prometheus
 from tests.preview import history, stories
-from tests.preview.answers import TimeRange, ask
+from tests.preview.answers import ask
 from tests.preview.drawing import draw
 
-TIMES = TimeRange(stories.unix(0), stories.unix(stories.SECONDS))
 DASHBOARDS = {found.uid: found for found in dashboards()}
 
 
@@ -28,9 +27,9 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 @pytest.mark.parametrize("uid", DASHBOARDS)
 def test_every_panel_shows_something_and_is_drawn(prometheus: Prometheus, uid: str) -> None:
     found: Dashboard = DASHBOARDS[uid]
-    variables = chosen(prometheus, found, {"run": stories.RUN}, TIMES.end)
+    variables = chosen(prometheus, found, {"run": stories.RUN}, history.TIMES.end)
     assert all(variables.values()), variables
-    sheet = ask(prometheus, found, TIMES, variables, history.STEP_SECONDS)
+    sheet = ask(prometheus, found, history.TIMES, variables)
     assert {answer.panel.title: answer.error for answer in sheet.answers if answer.error} == {}
     silent = [
         f"{answer.panel.title} {target.name}"
