@@ -109,8 +109,8 @@ def _limit(situation: Situation) -> tuple[int, str]:
 
 
 def _phase(situation: Situation) -> str | None:
-    """What the first rank of which anything is known is doing: by the pods, where they were asked just now, else
-    by the last word of rank 0, to this process or to one before it."""
+    """What the first rank of which anything is known is doing: by the pods, where they were asked, else by
+    the last word of rank 0."""
     scrape, known, pulse = situation.scrape, situation.status.progress, situation.pulse
     beats = [beat for pod in pulse.beats.values() for beat in pod if beat.phase] if pulse else []
     if beats:
