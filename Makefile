@@ -93,7 +93,7 @@ loaded: cluster-up images ## Give the images to the nodes of the test cluster
 crds: venv ## Generate the CustomResourceDefinition from the models
 	$(BIN)/trainingrun-crd
 
-monitoring: venv ## Generate the tables of docs/metrics.md from the metrics' definitions
+monitoring: venv ## Generate tables of docs/metrics.md, dashboards and rules from the metrics' definitions
 	$(BIN)/python -m trainingrun_monitoring
 
 dashboards-preview: venv ## Draw each dashboard into build/dashboards: of made-up runs, or of PROMETHEUS=URL

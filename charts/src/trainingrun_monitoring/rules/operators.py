@@ -19,7 +19,7 @@ OPERATOR_ALERTS = (
         severity="critical",
         summary="No operator of TrainingRuns is being scraped",
         description="It is down, or Prometheus does not reach it. Pods train on, but no run starts, "
-        "restarts or ends, and no other alert of a run can fire.",
+        "restarts or ends, and hardly an alert of a run can fire.",
     ),
     Alert(
         "TrainingRunOperatorQueueBacklog",
