@@ -47,6 +47,15 @@ class Panel:
         found: Object = self.definition.get("fieldConfig", {}).get("defaults", {})
         return found
 
+    def own(self, name: str) -> Object:
+        """How one line or column, by the name that people see, is shown otherwise than the others."""
+        return {
+            entry["id"]: entry["value"]
+            for override in self.definition.get("fieldConfig", {}).get("overrides", [])
+            if override["matcher"] == {"id": "byName", "options": name}
+            for entry in override["properties"]
+        }
+
 
 @dataclass(frozen=True)
 class Variable:

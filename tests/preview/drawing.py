@@ -1,6 +1,5 @@
 """Draws a dashboard's answers as a sheet: each panel in its place, roughly as Grafana would show it."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tests.helpers.grafana import Object
+from tests.helpers.grafana import Object, Panel
 from tests.preview.answers import Answer, Named, Sheet
 from tests.preview.tables import cells
 from tests.preview.units import formatted
@@ -129,7 +128,7 @@ def _lines(axes: Axes, answer: Answer, step: float) -> None:
     defaults = answer.panel.defaults
     unit, custom = defaults.get("unit", "none"), defaults.get("custom", {})
     if custom.get("stacking", {}).get("mode") == "normal":
-        _stacked(axes, answer.shown)
+        _stacked(axes, answer)
     else:
         for named in answer.shown:
             steps = custom.get("lineInterpolation") == "stepAfter"
@@ -138,6 +137,7 @@ def _lines(axes: Axes, answer: Answer, step: float) -> None:
                 times,
                 values,
                 linewidth=1,
+                color=line_colour(answer.panel, named.legend),
                 drawstyle="steps-post" if steps else "default",
                 marker="." if len(times) < 3 else "",
                 label=_named(named, unit),
@@ -169,10 +169,15 @@ def _lines(axes: Axes, answer: Answer, step: float) -> None:
     )
 
 
-def _stacked(axes: Axes, shown: Sequence[Named]) -> None:
-    times = sorted({time for named in shown for time, _ in named.series.points})
-    layers = [[dict(named.series.points).get(time, 0.0) for time in times] for named in shown]
-    axes.stackplot(times, *layers, labels=[named.legend for named in shown], alpha=0.7)
+def _stacked(axes: Axes, answer: Answer) -> None:
+    times = sorted({time for named in answer.shown for time, _ in named.series.points})
+    below = [0.0] * len(times)
+    for named in answer.shown:
+        points = dict(named.series.points)
+        above = [base + points.get(time, 0.0) for base, time in zip(below, times, strict=True)]
+        colour = line_colour(answer.panel, named.legend)
+        axes.fill_between(times, below, above, label=named.legend, color=colour, alpha=0.7, linewidth=0)
+        below = above
 
 
 def _states(axes: Axes, answer: Answer, step: float) -> None:
@@ -211,6 +216,12 @@ def colour_of(defaults: Object, value: float) -> str:
         if step["value"] is None or value >= step["value"]
     ]
     return COLOURS[passed[-1] if passed else "text"]
+
+
+def line_colour(panel: Panel, name: str) -> str | None:
+    """The colour that the panel gives a line; None where any will do."""
+    fixed = panel.own(name).get("color", {}).get("fixedColor")
+    return COLOURS[fixed] if fixed else None
 
 
 def with_gaps(named: Named, step: float) -> tuple[list[float], list[float]]:

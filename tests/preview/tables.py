@@ -21,9 +21,9 @@ def cells(answer: Answer) -> tuple[list[str], list[list[str]]]:
         [key] = [column for column in columns if renamed.get(column, column) == sort["displayName"]]
         rows.sort(key=lambda row: _rank(row.get(key)), reverse=sort.get("desc", False))
     header = [renamed.get(column, column) for column in columns]
-    overrides = {title: _properties(answer.panel.definition, title) for title in header}
+    own = {title: answer.panel.own(title) for title in header}
     return header, [
-        [_text(row.get(column), overrides[title]) for column, title in zip(columns, header, strict=True)]
+        [_text(row.get(column), own[title]) for column, title in zip(columns, header, strict=True)]
         for row in rows
     ]
 
@@ -45,15 +45,6 @@ def _organised(definition: Object) -> Object:
             options: Object = step["options"]
             return options
     return {}
-
-
-def _properties(definition: Object, title: str) -> Object:
-    return {
-        entry["id"]: entry["value"]
-        for override in definition.get("fieldConfig", {}).get("overrides", [])
-        if override["matcher"] == {"id": "byName", "options": title}
-        for entry in override["properties"]
-    }
 
 
 def _text(value: str | float | None, properties: Object) -> str:

@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.grafana import Dashboard, Object, choices, chosen, dashboard, filled
 from tests.helpers.prometheus import Prometheus, PrometheusError, Series
 from tests.preview.answers import Answer, Named, Sheet, TimeRange, ask
-from tests.preview.drawing import colour_of, draw, spans, state, with_gaps
+from tests.preview.drawing import colour_of, draw, line_colour, spans, state, with_gaps
 from tests.preview.tables import cells
 from tests.preview.units import formatted
 
@@ -215,6 +215,13 @@ def test_a_value_has_the_word_and_the_colour_that_the_panel_gives_it(
     steps = [{"value": None, "color": "text"}, {"value": 2, "color": "yellow"}]
     defaults = {"mappings": STATES, "thresholds": {"steps": steps}}
     assert (state(defaults, value), colour_of(defaults, value)) == (word, colour)
+
+
+def test_a_line_has_the_colour_that_the_panel_gives_its_name() -> None:
+    red = {"id": "color", "value": {"mode": "fixed", "fixedColor": "red"}}
+    overrides = [{"matcher": {"id": "byName", "options": "lost"}, "properties": [red]}]
+    [found] = read(panel("timeseries", "a", fieldConfig={"overrides": overrides})).panels
+    assert [line_colour(found, name) for name in ("lost", "useful")] == ["#c4162a", None]
 
 
 def test_no_line_is_drawn_where_points_are_missing() -> None:
