@@ -130,14 +130,14 @@ def _lines(axes: Axes, answer: Answer, step: float) -> None:
     if custom.get("stacking", {}).get("mode") == "normal":
         _stacked(axes, answer)
     else:
-        for named in answer.shown:
+        for place, named in enumerate(answer.shown):
             steps = custom.get("lineInterpolation") == "stepAfter"
             times, values = with_gaps(named, step)
             axes.plot(
                 times,
                 values,
                 linewidth=1,
-                color=line_colour(answer.panel, named.legend),
+                color=line_colour(answer.panel, named.legend, place),
                 drawstyle="steps-post" if steps else "default",
                 marker="." if len(times) < 3 else "",
                 label=_named(named, unit),
@@ -172,10 +172,10 @@ def _lines(axes: Axes, answer: Answer, step: float) -> None:
 def _stacked(axes: Axes, answer: Answer) -> None:
     times = sorted({time for named in answer.shown for time, _ in named.series.points})
     below = [0.0] * len(times)
-    for named in answer.shown:
+    for place, named in enumerate(answer.shown):
         points = dict(named.series.points)
         above = [base + points.get(time, 0.0) for base, time in zip(below, times, strict=True)]
-        colour = line_colour(answer.panel, named.legend)
+        colour = line_colour(answer.panel, named.legend, place)
         axes.fill_between(times, below, above, label=named.legend, color=colour, alpha=0.7, linewidth=0)
         below = above
 
@@ -218,10 +218,10 @@ def colour_of(defaults: Object, value: float) -> str:
     return COLOURS[passed[-1] if passed else "text"]
 
 
-def line_colour(panel: Panel, name: str) -> str | None:
-    """The colour that the panel gives a line; None where any will do."""
+def line_colour(panel: Panel, name: str, place: int) -> str:
+    """The colour that the panel gives a line, or else that of its place among the others."""
     fixed = panel.own(name).get("color", {}).get("fixedColor")
-    return COLOURS[fixed] if fixed else None
+    return COLOURS[fixed] if fixed else f"C{place}"
 
 
 def with_gaps(named: Named, step: float) -> tuple[list[float], list[float]]:

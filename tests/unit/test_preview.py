@@ -221,7 +221,8 @@ def test_a_line_has_the_colour_that_the_panel_gives_its_name() -> None:
     red = {"id": "color", "value": {"mode": "fixed", "fixedColor": "red"}}
     overrides = [{"matcher": {"id": "byName", "options": "lost"}, "properties": [red]}]
     [found] = read(panel("timeseries", "a", fieldConfig={"overrides": overrides})).panels
-    assert [line_colour(found, name) for name in ("lost", "useful")] == ["#c4162a", None]
+    assert line_colour(found, "lost", 3) == "#c4162a"
+    assert line_colour(found, "useful", 3) == "C3"
 
 
 def test_no_line_is_drawn_where_points_are_missing() -> None:
