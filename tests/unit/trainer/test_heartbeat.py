@@ -1,8 +1,11 @@
 """What a rank says of itself reaches the pod's main process, and its useful time is counted exactly."""
 
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
 import timeit
 import urllib.request
 from collections.abc import Iterator
@@ -159,6 +162,30 @@ def stopped_of(address: str, rank: str) -> float:
         for sample in family.samples
         if sample.name == names.RANK_STOPPED and sample.labels["rank"] == rank
     )
+
+
+def test_nobody_is_told_of_an_asker_that_hung_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = heartbeat_page.serve(Heartbeats(range(1)), 0)
+    errors, over = [], threading.Event()
+    monkeypatch.setattr(server, "handle_error", lambda *_: errors.append(sys.exception()))
+    asker = socket.create_connection(("127.0.0.1", server.server_port))
+
+    def end(request: socket.socket) -> None:
+        request.close()
+        over.set()
+
+    def hang_up(beats: object) -> str:
+        asker.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # by a reset
+        asker.close()
+        return "x" * 10_000_000
+
+    monkeypatch.setattr(server, "shutdown_request", end)
+    monkeypatch.setattr(heartbeat_page, "text", hang_up)
+    asker.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+    assert over.wait(60)
+    assert errors == []
+    server.shutdown()
+    server.server_close()
 
 
 def test_useful_are_training_validation_and_testing() -> None:
