@@ -1,8 +1,8 @@
 """Asks a run that seems to stand still: rank 0 for its heartbeat, and each pod for those of its ranks.
 
 All at once, in the scraper's threads and bounded in time: a pod that does not answer is an answer too. Where
-many runs are silent together, few are asked at a time: they wait for their pods in the threads of workers, which
-other runs need too.
+many runs are silent together, few are asked at a time: they wait in the threads of workers, which other runs
+need too.
 """
 
 import logging
