@@ -1,10 +1,10 @@
-"""Small data sets, and the trainer as people and pods start it."""
+"""Small data sets, and the trainer's programs as processes."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.integration.trainer import preloaded
 from tests.integration.trainer.ports import free_port
+from tests.integration.trainer.preloaded import Forked
 from trainingrun_api import names
 from trainingrun_api.termination import TerminationMessage
 from trainingrun_trainer import samples
@@ -40,7 +42,7 @@ class Ended:
 class Running:
     """A run under way."""
 
-    process: "subprocess.Popen[str]"
+    process: "subprocess.Popen[str] | Forked"
     directory: Path
     termination_log: Path
 
@@ -52,10 +54,15 @@ class Running:
 
 
 class Launcher:
-    """Starts `trainingrun-launch` and `trainingrun-train` as processes, and ends what is left."""
+    """Starts `trainingrun-launch` and `trainingrun-train` as processes, and ends what is left.
 
-    def __init__(self, directory: Path) -> None:
+    The ranks of a launcher are always new processes, started by it. It itself, and a rank without one, is
+    forked with all imports done where it need not be new.
+    """
+
+    def __init__(self, directory: Path, *, new: bool) -> None:
         self._directory = directory
+        self._new = new
         self._started: list[Running] = []
 
     def start(
@@ -71,17 +78,23 @@ class Launcher:
         file.write_text(json.dumps(config))
         directory = self._directory / "run"
         termination_log = self._directory / f"termination-{node}"
-        process = subprocess.Popen(
-            [sys.executable, "-m", program, "--config", file, "--run-dir", directory, *options],
-            env={
-                **{key: value for key, value in os.environ.items() if not key.startswith("TRAININGRUN_")},
-                names.ENV_TERMINATION_LOG: str(termination_log),
-                "OMP_NUM_THREADS": "1",
-                **(environment or {}),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+        arguments = ["--config", str(file), "--run-dir", str(directory), *options]
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("TRAININGRUN_")},
+            names.ENV_TERMINATION_LOG: str(termination_log),
+            "OMP_NUM_THREADS": "1",
+            **(environment or {}),
+        }
+        process = (
+            _new_process(program, arguments, environment)
+            if self._new
+            else Forked(
+                preloaded.call_main,
+                program,
+                *arguments,
+                environment=environment,
+                output=self._directory / f"output-{len(self._started)}",
+            )
         )
         running = Running(process, directory, termination_log)
         self._started.append(running)
@@ -89,7 +102,7 @@ class Launcher:
 
     def train(self, config: Mapping[str, Any], *options: str) -> Ended:
         """One process, to its end."""
-        return self.start("trainingrun_trainer", config, *options).wait()
+        return self.start("trainingrun_trainer.__main__", config, *options).wait()
 
     def launch(
         self, config: Mapping[str, Any], processes: int = 2, environment: Mapping[str, str] | None = None
@@ -141,9 +154,37 @@ class Launcher:
                 running.process.communicate(timeout=60)
 
 
+def _new_process(
+    program: str, arguments: Sequence[str], environment: Mapping[str, str]
+) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", program, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="package", autouse=True)
+def forks_end() -> Iterator[None]:
+    """The tests after these need the memory."""
+    yield
+    preloaded.end()
+
+
 @pytest.fixture
 def launcher(tmp_path: Path) -> Iterator[Launcher]:
-    started = Launcher(tmp_path)
+    """Main processes start at once."""
+    started = Launcher(tmp_path, new=False)
+    yield started
+    started.end()
+
+
+@pytest.fixture
+def new_launcher(tmp_path: Path) -> Iterator[Launcher]:
+    """All processes are new ones, as people and pods start them."""
+    started = Launcher(tmp_path, new=True)
     yield started
     started.end()
 
@@ -174,7 +215,10 @@ def digits(digits_zip: Path) -> dict[str, Any]:
             "testSplit": 0.1,
             "batchSize": 16,
         },
-        "model": {"architecture": "resnet18"},
+        "model": {
+            "architecture": "tests.integration.trainer.tiny_classifier:perceptron",
+            "parameters": {"size": 32},
+        },
         "monitor": "val_accuracy",
         "maxEpochs": 2,
         "accelerator": "cpu",

@@ -1,20 +1,19 @@
 """Runs attempts of runs, and ends them at chosen points.
 
-`play` does so in a process of its own, which imports what takes seconds once and forks each rank of each
-attempt. Runs go side by side, one on each processor; attempts of one run follow each other. What that process
-reads is a list of Life as JSON, what it prints last a list of the exit codes of each life's ranks.
+`play` does so in a process that is forked with all imports done (preloaded.py), and that forks each rank of
+each attempt. Runs go side by side, one on each processor; attempts of one run follow each other.
 """
 
 import json
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -23,6 +22,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer.states import TrainerFn
 
 from tests.integration.trainer.ports import free_port
+from tests.integration.trainer.preloaded import Forked
 from trainingrun_api import names
 from trainingrun_trainer import __main__ as trainer_main
 from trainingrun_trainer import records, training
@@ -56,35 +56,20 @@ class Life:
     overrides: tuple[str, ...] = ()
     """Of the config, as `--set` takes them."""
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Life":
-        strike = content.pop("strike")
-        return cls(**content, strike=Strike(**strike) if strike else None)
-
 
 def play(lives: Sequence[Life]) -> tuple[list[list[int]], str]:
     """The exit codes of the ranks of each attempt, 128 + n for signal n, and what all of them printed."""
-    playing = subprocess.Popen(
-        [sys.executable, "-m", __name__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
-    )
-    try:
-        content = json.dumps([life.to_json() for life in lives])
-        printed, errors = playing.communicate(content, timeout=PLAY_SECONDS)
-    except BaseException:  # Ctrl-C too: the ranks are in a session of their own
-        os.killpg(playing.pid, signal.SIGKILL)
-        playing.communicate()
-        raise
-    assert playing.returncode == 0, printed[-4000:] + errors[-4000:]
-    return json.loads(printed.splitlines()[-1]), printed
+    with tempfile.TemporaryDirectory() as directory:
+        output, played = Path(directory, "output"), Path(directory, "played")
+        playing = Forked(_play, lives, played, environment=os.environ, output=output)
+        try:
+            printed, _ = playing.communicate(PLAY_SECONDS)
+        except BaseException:  # Ctrl-C too: the ranks are in a session of their own
+            os.killpg(playing.pid, signal.SIGKILL)
+            raise
+        assert playing.returncode == 0, printed[-8000:]
+        codes, said = json.loads(played.read_text())
+        return codes, said
 
 
 class Events:
@@ -220,17 +205,12 @@ def chain(lives: list[Life]) -> tuple[list[list[int]], str]:
         return codes, output.read().decode()
 
 
-def main() -> None:
+def _play(lives: Sequence[Life], played: Path) -> None:
     runs: dict[str, list[Life]] = {}
-    for life in (lives := [Life.from_json(content) for content in json.load(sys.stdin)]):
+    for life in lives:
         runs.setdefault(life.run_dir, []).append(life)
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("fork")) as pool:
         chains = dict(zip(runs, pool.map(chain, runs.values()), strict=True))
-    for _, printed in chains.values():
-        print(printed, end="")
     codes = {run: iter(codes) for run, (codes, _) in chains.items()}
-    print(json.dumps([next(codes[life.run_dir]) for life in lives]))
-
-
-if __name__ == "__main__":
-    main()
+    said = "".join(said for _, said in chains.values())
+    played.write_text(json.dumps([[next(codes[life.run_dir]) for life in lives], said]))

@@ -63,7 +63,7 @@ def test_a_run_leaves_what_people_and_programs_can_open(
 
     # nothing is made again
     before = {path: path.stat().st_mtime_ns for path in directory.rglob("*.*") if path.suffix != ".log"}
-    again = launcher.start("trainingrun_trainer", config, environment={ENV_ATTEMPT: "2"}).wait()
+    again = launcher.start("trainingrun_trainer.__main__", config, environment={ENV_ATTEMPT: "2"}).wait()
     assert again.exit_code == EXIT_DONE, again.output
     changed = {path.name for path, time in before.items() if path.stat().st_mtime_ns != time}
     assert changed <= {"run.json", "run.db", "attempt.json"}

@@ -28,7 +28,7 @@ CHECKPOINT = 5 * MEBIBYTE
 @pytest.fixture
 def small(digits: dict[str, Any]) -> dict[str, Any]:
     """A config of a network of which a checkpoint takes 4.6 MB."""
-    digits["model"]["architecture"] = "timm/test_resnet"
+    digits["model"] = {"architecture": "timm/test_resnet"}
     digits["monitor"] = "val_loss"
     return digits
 
@@ -71,7 +71,7 @@ def test_a_full_volume_that_is_freed_later_costs_nothing(
     filler.write_bytes(bytes(VOLUME - 2 * CHECKPOINT - MEBIBYTE))
     port = free_port()
     running = launcher.start(
-        "trainingrun_trainer",
+        "trainingrun_trainer.__main__",
         small,
         "--metrics-port",
         str(port),
@@ -97,7 +97,9 @@ def test_a_late_writer_ends_and_leaves_the_next_attempt_alone(
     launcher: Launcher, small: dict[str, Any], tmp_path: Path
 ) -> None:
     running = launcher.start(
-        "trainingrun_trainer", small | {"maxEpochs": 500}, environment={names.ENV_CHECKPOINT_STEPS: "1"}
+        "trainingrun_trainer.__main__",
+        small | {"maxEpochs": 500},
+        environment={names.ENV_CHECKPOINT_STEPS: "1"},
     )
     checkpoints = running.directory / "checkpoints"
     wait_for(running, (checkpoints / LAST).exists, "no checkpoint")

@@ -114,12 +114,12 @@ def test_a_run_without_its_database_ends_well_and_writes_its_rows_when_started_a
 ) -> None:
     environment = {ENV_DATABASE_URL: server.url}
     server.stop()
-    ended = launcher.start("trainingrun_trainer", digits, environment=environment).wait()
+    ended = launcher.start("trainingrun_trainer.__main__", digits, environment=environment).wait()
     assert ended.exit_code == EXIT_DONE, ended.output
     assert "are behind the run directory" in ended.output
     assert "secret" not in ended.output
     server.start()
-    again = launcher.start("trainingrun_trainer", digits, environment=environment).wait()
+    again = launcher.start("trainingrun_trainer.__main__", digits, environment=environment).wait()
     assert again.exit_code == EXIT_DONE, again.output
     metrics = ended.read("metrics.json")
     assert select(server, "SELECT status, total_epochs_run FROM run") == [("completed", len(metrics))]

@@ -45,13 +45,13 @@ def wait_for_epoch(running: Running) -> None:
 
 
 def test_bad_data_end_every_rank_with_the_row(
-    launcher: Launcher, digits: dict[str, Any], tmp_path: Path
+    new_launcher: Launcher, digits: dict[str, Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "data"
     (path / "images").mkdir(parents=True)
     (path / "metadata.csv").write_text("filename,label\na.png,1\n")
     digits["data"] |= {"format": "directory", "path": str(path)}
-    ended = launcher.launch(digits).wait()
+    ended = new_launcher.launch(digits).wait()
     assert ended.exit_code == EXIT_BAD_DATA, ended.output
     assert ended.message is not None
     assert ended.message.error is not None
@@ -71,7 +71,7 @@ def test_bad_data_end_every_rank_with_the_row(
 def test_a_bad_config_is_explained(
     launcher: Launcher, digits: dict[str, Any], change: dict[str, Any], environment: dict[str, str], said: str
 ) -> None:
-    ended = launcher.start("trainingrun_trainer", digits | change, environment=environment).wait()
+    ended = launcher.start("trainingrun_trainer.__main__", digits | change, environment=environment).wait()
     assert ended.exit_code == EXIT_BAD_CONFIG, ended.output
     assert ended.message is not None
     assert ended.message.error is not None
@@ -83,6 +83,7 @@ def test_a_run_whose_weights_explode_ends_whatever_it_monitors(
     launcher: Launcher, digits: dict[str, Any]
 ) -> None:
     digits |= {"monitor": "val_recall", "optimizer": {"learningRate": 10, "weightDecay": 10}, "maxEpochs": 9}
+    digits["model"] = {"architecture": "resnet18"}
     ended = launcher.train(digits)
     assert ended.exit_code == EXIT_CRASH, ended.output
     assert ended.message is not None
@@ -112,7 +113,7 @@ def test_a_pod_that_nobody_joins_says_so(launcher: Launcher, digits: dict[str, A
 def test_a_killed_rank_is_the_cause_and_not_the_one_that_noticed(
     launcher: Launcher, digits: dict[str, Any]
 ) -> None:
-    running = launcher.launch(digits | {"maxEpochs": 100})
+    running = launcher.launch(digits | {"maxEpochs": 1000})
     wait_for_epoch(running)
     os.kill(workers(running)[1], signal.SIGKILL)
     ended = running.wait(120)
@@ -127,7 +128,7 @@ def test_a_killed_rank_is_the_cause_and_not_the_one_that_noticed(
 
 
 def test_a_pod_that_lost_another_says_so(launcher: Launcher, digits: dict[str, Any]) -> None:
-    survivor, victim = launcher.launch_pods(digits | {"maxEpochs": 100}, pods=2)
+    survivor, victim = launcher.launch_pods(digits | {"maxEpochs": 1000}, pods=2)
     wait_for_epoch(survivor)
     os.kill(workers(victim)[0], signal.SIGKILL)
     cause, echo = victim.wait(120), survivor.wait(120)
@@ -140,9 +141,9 @@ def test_a_pod_that_lost_another_says_so(launcher: Launcher, digits: dict[str, A
 
 @pytest.mark.parametrize("whom", ["launcher", "one rank"])
 def test_sigterm_ends_all_ranks_at_once_with_a_checkpoint(
-    launcher: Launcher, digits: dict[str, Any], whom: str
+    new_launcher: Launcher, digits: dict[str, Any], whom: str
 ) -> None:
-    running = launcher.launch(digits | {"maxEpochs": 100})
+    running = new_launcher.launch(digits | {"maxEpochs": 1000})
     wait_for_epoch(running)
     os.kill(running.process.pid if whom == "launcher" else workers(running)[1], signal.SIGTERM)
     started = monotonic()

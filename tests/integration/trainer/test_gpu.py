@@ -11,9 +11,10 @@ from trainingrun_trainer.metrics.classification import HEADLINE
 
 
 @pytest.mark.gpu
-def test_an_epoch_on_a_gpu_ends_in_results(launcher: Launcher, digits: dict[str, Any]) -> None:
+def test_an_epoch_on_a_gpu_ends_in_results(new_launcher: Launcher, digits: dict[str, Any]) -> None:
     precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    ended = launcher.train(digits | {"accelerator": "gpu", "precision": precision, "maxEpochs": 1})
+    on_gpu = {"accelerator": "gpu", "precision": precision, "model": {"architecture": "resnet18"}}
+    ended = new_launcher.train(digits | on_gpu | {"maxEpochs": 1})
 
     assert ended.exit_code == EXIT_DONE, ended.output
     results = ended.read("results.json")

@@ -31,7 +31,7 @@ WHOM = [
 
 @pytest.fixture(scope="module")
 def many_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Enough of them that each phase lasts for some tenths of a second."""
+    """Enough of them that with a network of some size each phase lasts for some tenths of a second."""
     path = tmp_path_factory.mktemp("digits") / "digits.zip"
     samples.write_zip(samples.digits(), path)
     return path
@@ -44,7 +44,12 @@ def test_sigterm_ends_all_ranks_soon(
     data = digits["data"] | {"path": str(many_digits), "validationSplit": 0.3, "testSplit": 0.3}
     port = free_port()
     running = launcher.launch(
-        digits | {"data": data, "maxEpochs": 1 if phase is TrainerPhase.TESTING else 100},
+        digits
+        | {
+            "data": data,
+            "model": {"architecture": "resnet18"},
+            "maxEpochs": 1 if phase is TrainerPhase.TESTING else 100,
+        },
         environment={ENV_HEARTBEATS_PORT: str(port)},
     )
     # only rank 0 writes
@@ -68,7 +73,7 @@ def test_sigterm_to_one_pod_stops_all_pods_at_the_same_step(
     launcher: Launcher, digits: dict[str, Any]
 ) -> None:
     """The loaders of the pod get the signal too, and must live until the last step is taken."""
-    config = digits | {"maxEpochs": 100, "data": digits["data"] | {"numWorkers": 1}}
+    config = digits | {"maxEpochs": 1000, "data": digits["data"] | {"numWorkers": 1}}
     first, second = launcher.launch_pods(config, pods=2)
     wait_for_epoch(first)
     second.process.terminate()
@@ -78,11 +83,11 @@ def test_sigterm_to_one_pod_stops_all_pods_at_the_same_step(
 
 
 def test_sigterm_ends_a_process_without_a_launcher_and_its_loaders(
-    launcher: Launcher, digits: dict[str, Any]
+    new_launcher: Launcher, digits: dict[str, Any]
 ) -> None:
     """Loaders that live on keep the output open, for whose end `is_interrupted` waits."""
-    config = digits | {"maxEpochs": 100, "data": digits["data"] | {"numWorkers": 1}}
-    running = launcher.start("trainingrun_trainer", config)
+    config = digits | {"maxEpochs": 1000, "data": digits["data"] | {"numWorkers": 1}}
+    running = new_launcher.start("trainingrun_trainer.__main__", config)
     wait_for_epoch(running)
     running.process.terminate()
     is_interrupted(running)

@@ -56,9 +56,11 @@ def is_interrupted(running: Running) -> Ended:
     return ended
 
 
-def test_sigterm_before_torch_is_imported_ends_the_pod(launcher: Launcher, digits: dict[str, Any]) -> None:
+def test_sigterm_before_torch_is_imported_ends_the_pod(
+    new_launcher: Launcher, digits: dict[str, Any]
+) -> None:
     port = free_port()
-    running = launcher.launch_pods(digits, pods=1, environment={ENV_HEARTBEATS_PORT: str(port)})[0]
+    running = new_launcher.launch_pods(digits, pods=1, environment={ENV_HEARTBEATS_PORT: str(port)})[0]
     wait_until(running, lambda: bool(page(port)))
     running.process.terminate()
     is_interrupted(running)
@@ -82,7 +84,7 @@ def test_the_page_answers_while_all_ranks_are_stopped_and_shows_their_silence(
     launcher: Launcher, digits: dict[str, Any]
 ) -> None:
     port = free_port()
-    running = launcher.launch(digits | {"maxEpochs": 100}, environment={ENV_HEARTBEATS_PORT: str(port)})
+    running = launcher.launch(digits | {"maxEpochs": 1000}, environment={ENV_HEARTBEATS_PORT: str(port)})
     wait_for_epoch(running)
     stopped = workers(running)
     for process in stopped:

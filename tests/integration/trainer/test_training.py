@@ -71,9 +71,9 @@ def check_run_directory(ended: Ended, epochs: int) -> None:
 
 
 def test_two_pods_train_as_one_group_and_best_ckpt_scores_as_the_results_say(
-    launcher: Launcher, digits: dict[str, Any], tmp_path: Path
+    new_launcher: Launcher, digits: dict[str, Any], tmp_path: Path
 ) -> None:
-    ended, other = (pod.wait() for pod in launcher.launch_pods(digits, pods=2))
+    ended, other = (pod.wait() for pod in new_launcher.launch_pods(digits, pods=2))
 
     assert (ended.exit_code, other.exit_code) == (EXIT_DONE, EXIT_DONE), ended.output + other.output
     assert other.message is None
@@ -98,13 +98,13 @@ def test_two_pods_train_as_one_group_and_best_ckpt_scores_as_the_results_say(
 
 
 def test_a_binary_set_is_learned_from_a_directory_with_live_metrics(
-    launcher: Launcher, xray: dict[str, Any], xray_zip: Path, tmp_path: Path
+    new_launcher: Launcher, xray: dict[str, Any], xray_zip: Path, tmp_path: Path
 ) -> None:
     with zipfile.ZipFile(xray_zip) as archive:
         archive.extractall(tmp_path / "data")
     xray["data"] |= {"format": "directory", "path": str(tmp_path / "data")}
     port = free_port()
-    running = launcher.start("trainingrun_trainer", xray, "--metrics-port", str(port))
+    running = new_launcher.start("trainingrun_trainer.__main__", xray, "--metrics-port", str(port))
     seen: set[str] = set()
     deadline = monotonic() + 300
     while running.process.poll() is None and monotonic() < deadline:
