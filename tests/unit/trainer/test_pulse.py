@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from trainingrun_api.telemetry import TrainerPhase
+from trainingrun_api.telemetry import SECONDS_PER_EPOCH, TrainerPhase
 from trainingrun_api.termination import Outcome, TerminationMessage
 from trainingrun_trainer.artifacts import RunDirectory
 from trainingrun_trainer.heartbeat import Heartbeat
@@ -88,9 +88,10 @@ class Attempt:
 
     def __init__(self, directory: Path, clock: Clock, *, epochs: int, stop_at: int | None = None) -> None:
         self.heartbeat = Heartbeat(clock=clock)
+        self.telemetry = Telemetry(self.heartbeat)
         self.progress = Progress(
             RunDirectory(directory),
-            Telemetry(self.heartbeat),
+            self.telemetry,
             self.heartbeat,
             monitor="val_loss",
             total_epochs=epochs,
@@ -111,6 +112,11 @@ class Attempt:
             default_root_dir=directory,
         )
         self.module = Work(clock)
+
+    @property
+    def pace(self) -> float | None:
+        """Seconds per epoch, as they are served."""
+        return self.telemetry.registry.get_sample_value(SECONDS_PER_EPOCH)
 
     def fit(self) -> None:
         self.heartbeat.enter(TrainerPhase.WARMING_UP)
@@ -170,6 +176,20 @@ def test_epochs_take_as_long_as_if_training_had_never_stopped(tmp_path: Path) ->
     second.progress.on_train_start(second.trainer, second.module)
     clock.now += 7
     assert second.progress.state_dict()["epoch_seconds"] == COMPILATION + (STEPS // 2 - 1) * STEP + 7
+
+
+def test_the_pace_is_without_compilation_and_outlives_a_restart(tmp_path: Path) -> None:
+    clock = Clock()
+    first = Attempt(tmp_path, clock, epochs=2, stop_at=STEPS + 5)
+    with pytest.raises(SystemExit):
+        first.fit()
+    assert first.pace == pytest.approx(STEPS * STEP + VALIDATIONS * VALIDATION + SAVE, rel=0.01)
+    clock.now += 60
+    second = Attempt(tmp_path, clock, epochs=2)
+    assert second.pace is None
+    second.progress.load_state_dict(first.saves.state)
+    second.progress.on_train_start(second.trainer, second.module)
+    assert second.pace == first.pace
 
 
 def test_every_batch_is_a_heartbeat_in_its_phase(tmp_path: Path) -> None:
