@@ -11,6 +11,7 @@ from signal import SIGKILL, SIGSTOP, Signals
 from tests.chaos import workload
 from tests.chaos.scene import WORKER_VARIABLE
 from tests.helpers import rules
+from tests.helpers.discovery import discovering
 from tests.helpers.gpu_exporter import Device, Exporter, Way, exporting
 from tests.helpers.grafana import chosen, dashboards
 from tests.helpers.helm import objects
@@ -31,7 +32,7 @@ SCRAPE_SECONDS = 2
 FASTER = 30
 """Alerts wait, and look back, so many times as short as they are shipped: a quarter of an hour is 30 s."""
 RULE_SECONDS = 2
-EPOCHS = {GOOD: 30, RESTARTED: 30, STALLED: 1000}
+EPOCHS = {GOOD: 24, RESTARTED: 14, STALLED: 1000}
 """The first two must outlast what is looked at while they train."""
 FAILURES = 4
 SECONDS = 300
@@ -170,8 +171,9 @@ def watched(runs: Runs, folder: Path) -> Iterator[Scene]:
     ]
     rendered = objects("serviceMonitor.enabled=true", "podMonitor.enabled=true", *intervals)
     monitors = [document for document in rendered if document["kind"].endswith("Monitor")]
-    through = access(runs.cluster.kubeconfig, folder / "tls")
-    with exporting() as exporter:
+    kubeconfig = runs.cluster.kubeconfig
+    with exporting() as exporter, discovering(kubeconfig) as discovery:
+        through = access(kubeconfig, folder / "tls", discovery)
         configs = scrape_configs(monitors, through) + exporter.scrape_configs(f"{SCRAPE_SECONDS}s")
         with serving(folder / "prometheus", configs, [hastened], RULE_SECONDS) as prometheus:
             yield Scene(runs, prometheus, exporter)

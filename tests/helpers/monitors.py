@@ -36,21 +36,23 @@ RELABELING = {
     "replacement": "replacement", "separator": "separator", "modulus": "modulus",
 }  # fmt: skip
 """Each field of a relabeling, and its name in Prometheus' own configuration."""
+DISCOVERY_SECONDS = 2
 ENDED = "(Failed|Succeeded)"
 
 
 @dataclass(frozen=True)
 class Access:
-    """How a process outside of the cluster reaches it: the kubeconfig, and what it holds, in files."""
+    """How a process outside of the cluster reaches it."""
 
-    kubeconfig: Path
+    discovery: str
+    """URL of a server that tells targets by their role, see discovery.py."""
     server: str
     """URL of the API server."""
     tls: Mapping[str, str]
     """Prometheus' `tls_config`."""
 
 
-def access(kubeconfig: Path, folder: Path) -> Access:
+def access(kubeconfig: Path, folder: Path, discovery: str) -> Access:
     """Reads a kubeconfig with a client's certificate in it, and leaves its parts in a folder."""
     config = yaml.safe_load(kubeconfig.read_text())
     [cluster], [user] = config["clusters"], config["users"]
@@ -64,7 +66,7 @@ def access(kubeconfig: Path, folder: Path) -> Access:
         (folder / name).write_bytes(base64.b64decode(data))
         (folder / name).chmod(0o600)
     files = {name: str(folder / name) for name in parts}
-    return Access(kubeconfig, cluster["cluster"]["server"], files)
+    return Access(discovery, cluster["cluster"]["server"], files)
 
 
 def scrape_configs(monitors: Iterable[Object], through: Access) -> list[Object]:
@@ -89,11 +91,8 @@ def _scrape_config(monitor: Object, endpoint: Object, number: int, through: Acce
     if endpoint.get("scheme", "http") not in ("http", "HTTP"):
         raise ValueError("the API server's proxy is asked for plain http alone")
     of_service = kind == "ServiceMonitor"
-    discovery = {
-        "role": "endpoints" if of_service else "pod",
-        "kubeconfig_file": str(through.kubeconfig),
-        **_namespaces(meta["namespace"], spec.get("namespaceSelector", {})),
-    }
+    role = "endpoints" if of_service else "pod"
+    discovery = {"url": f"{through.discovery}/{role}", "refresh_interval": f"{DISCOVERY_SECONDS}s"}
     optional = {
         "scrape_interval": endpoint.get("interval"),
         "scrape_timeout": endpoint.get("scrapeTimeout"),
@@ -105,8 +104,9 @@ def _scrape_config(monitor: Object, endpoint: Object, number: int, through: Acce
         "honor_labels": endpoint.get("honorLabels", False),
         **{name: value for name, value in optional.items() if value is not None},
         **{name: spec[field] for field, name in LIMITS.items() if field in spec},
-        "kubernetes_sd_configs": [discovery],
+        "http_sd_configs": [discovery],
         "relabel_configs": [
+            *_in_namespaces(meta["namespace"], spec.get("namespaceSelector", {})),
             *_selected("service" if of_service else "pod", spec["selector"]),
             *_port(of_service, endpoint),
             *([_drop("__meta_kubernetes_pod_phase", ENDED)] if endpoint.get("filterRunning", True) else []),
@@ -119,11 +119,11 @@ def _scrape_config(monitor: Object, endpoint: Object, number: int, through: Acce
     }
 
 
-def _namespaces(own: str, selector: Object) -> Object:
+def _in_namespaces(own: str, selector: Object) -> list[Object]:
     _check("namespaceSelector", selector, {"any", "matchNames"})
     if selector.get("any"):
-        return {}
-    return {"namespaces": {"names": selector.get("matchNames", [own])}}
+        return []
+    return [_keep(["__meta_kubernetes_namespace"], "|".join(selector.get("matchNames", [own])))]
 
 
 def _selected(what: str, selector: Object) -> list[Object]:

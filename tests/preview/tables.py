@@ -18,8 +18,9 @@ def cells(answer: Answer) -> tuple[list[str], list[list[str]]]:
         key=lambda column: (order.get(column, len(order)), column),
     )
     for sort in answer.panel.definition.get("options", {}).get("sortBy", []):
-        [key] = [column for column in columns if renamed.get(column, column) == sort["displayName"]]
-        rows.sort(key=lambda row: _rank(row.get(key)), reverse=sort.get("desc", False))
+        for key in columns:  # none, where no row has a value to sort by
+            if renamed.get(key, key) == sort["displayName"]:
+                rows.sort(key=lambda row, key=key: _rank(row.get(key)), reverse=sort.get("desc", False))
     header = [renamed.get(column, column) for column in columns]
     own = {title: answer.panel.own(title) for title in header}
     return header, [

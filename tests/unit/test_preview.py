@@ -204,6 +204,8 @@ def test_a_table_has_a_row_for_each_set_of_labels_in_the_order_that_was_asked_fo
         ["Run", "Age", "Phase"],
         [["old", "1 min", "Running"], ["new", "5 s", "2"], ["alone", "", "Running"]],
     )
+    without_age = tuple(named for named in shown if named.target == "A")
+    assert cells(Answer(found, without_age))[0] == ["Run", "Phase"]
 
 
 @pytest.mark.parametrize(

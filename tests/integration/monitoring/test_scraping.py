@@ -9,26 +9,15 @@ import pytest
 
 from tests.cluster.api import UnsupportedMachineError
 from tests.cluster.shell import wait_until
+from tests.helpers.discovery import pod_targets, service_targets
 from tests.helpers.helm import NAMESPACE, objects
 from tests.helpers.monitors import Access, Object, scrape_configs
 from tests.helpers.prometheus import Prometheus, serving
 from trainingrun_api import names
 
-THROUGH = Access(Path("/kubeconfig"), "http://127.0.0.1:9", {})
+THROUGH = Access("http://127.0.0.1:9", "http://127.0.0.1:9", {})
 PODS = f"{THROUGH.server}/api/v1/namespaces"
-META = "__meta_kubernetes_"
 IP = "10.1.2.3"
-
-
-def told(what: str, found: dict[str, str]) -> dict[str, str]:
-    """Labels or annotations of an object as discovery tells them; `what` is such as pod_label."""
-    meta: dict[str, str] = {}
-    for name, value in found.items():
-        clean = "".join(letter if letter.isalnum() else "_" for letter in name)
-        meta |= {f"{META}{what}_{clean}": value, f"{META}{what}present_{clean}": "true"}
-    return meta
-
-
 TRAINER = {names.CONFIG_ANNOTATION: "{}"}
 """Of a pod with the built-in trainer."""
 SCRAPED = {"prometheus.io/scrape": "true"}
@@ -37,66 +26,68 @@ SCRAPED = {"prometheus.io/scrape": "true"}
 
 def pod(
     name: str, index: int = 0, phase: str = "Running", run: str = "digits", annotations: Object = TRAINER
-) -> dict[str, str]:
+) -> Object:
     """A pod of a run in its second attempt."""
     of_run = {names.RUN_LABEL: run, names.UID_LABEL: "u", names.ATTEMPT_LABEL: "2"} if run else {}
+    ports = {names.METRICS_PORT_NAME: names.METRICS_PORT, names.HEARTBEATS_PORT_NAME: names.HEARTBEATS_PORT}
     return {
-        f"{META}namespace": "ml",
-        f"{META}pod_name": name,
-        f"{META}pod_node_name": f"node-{index}",
-        f"{META}pod_ip": IP,
-        f"{META}pod_phase": phase,
-        f"{META}pod_container_name": names.CONTAINER_NAME,
-        **told("pod_label", {**of_run, names.COMPLETION_INDEX_LABEL: str(index)}),
-        **told("pod_annotation", annotations),
+        "metadata": {
+            "namespace": "ml",
+            "name": name,
+            "labels": {**of_run, names.COMPLETION_INDEX_LABEL: str(index)},
+            "annotations": annotations,
+        },
+        "spec": {
+            "nodeName": f"node-{index}",
+            "containers": [
+                {
+                    "name": names.CONTAINER_NAME,
+                    "ports": [{"name": port, "containerPort": number} for port, number in ports.items()],
+                }
+            ],
+        },
+        "status": {"phase": phase, "podIP": IP},
     }
 
 
-def port(of: dict[str, str], name: str, number: int) -> Object:
-    """One port of a pod, which discovery tells apart."""
-    told = {f"{META}pod_container_port_name": name, f"{META}pod_container_port_number": str(number)}
-    return {"targets": [f"{IP}:{number}"], "labels": {**of, **told}}
-
-
-def ports(of: dict[str, str]) -> list[Object]:
-    """Both of a training pod."""
-    return [
-        port(of, names.METRICS_PORT_NAME, names.METRICS_PORT),
-        port(of, names.HEARTBEATS_PORT_NAME, names.HEARTBEATS_PORT),
+TRAINERS = pod_targets(
+    [
+        pod("digits-2-0-x", 0),
+        pod("digits-2-1-y", 1),
+        pod("digits-1-0-z", 0, phase="Succeeded"),
+        pod("own-program-2-1-x", 1, run="own-program", annotations=SCRAPED),
+        pod("untold-2-0-x", 0, run="untold", annotations={}),
+        pod("web-0", run=""),
     ]
+)
 
 
-TRAINERS = [
-    *ports(pod("digits-2-0-x", 0)),
-    *ports(pod("digits-2-1-y", 1)),
-    *ports(pod("digits-1-0-z", 0, phase="Succeeded")),
-    *ports(pod("own-program-2-1-x", 1, run="own-program", annotations=SCRAPED)),
-    *ports(pod("untold-2-0-x", 0, run="untold", annotations={})),
-    *ports(pod("web-0", run="")),
-]
-OPERATOR = {
-    f"{META}namespace": NAMESPACE,
-    f"{META}service_name": "trainingrun-operator",
-    f"{META}endpoint_port_name": "metrics",
-    f"{META}pod_name": "trainingrun-operator-x",
-    f"{META}pod_container_name": "operator",
-    f"{META}pod_phase": "Running",
-    **told(
-        "service_label",
-        {
-            "app.kubernetes.io/name": "trainingrun-operator",
-            "app.kubernetes.io/instance": "trainingrun-operator",
-        },
-    ),
+def service(name: str, app: str, namespace: str = NAMESPACE) -> Object:
+    """A service of an app."""
+    labels = {"app.kubernetes.io/name": app, "app.kubernetes.io/instance": "trainingrun-operator"}
+    return {"metadata": {"namespace": namespace, "name": name, "labels": labels}}
+
+
+def endpoints(of: Object, pod: str) -> Object:
+    """The one pod behind a service, with a port for metrics and one for health."""
+    ports = [{"name": "metrics", "port": 8000}, {"name": "health", "port": 8080}]
+    address = {"ip": IP, "targetRef": {"kind": "Pod", "name": pod}}
+    meta = {name: of["metadata"][name] for name in ("namespace", "name")}
+    return {"metadata": meta, "subsets": [{"addresses": [address], "ports": ports}]}
+
+
+OPERATOR = service("trainingrun-operator", "trainingrun-operator")
+OTHERS = (service("other", "other"), service("trainingrun-operator", "trainingrun-operator", "elsewhere"))
+OPERATOR_POD: Object = {
+    "metadata": {"namespace": NAMESPACE, "name": "trainingrun-operator-x"},
+    "spec": {"containers": [{"name": "operator"}]},
+    "status": {"phase": "Running"},
 }
-SERVICES = [
-    {"targets": [f"{IP}:8000"], "labels": OPERATOR},
-    {"targets": [f"{IP}:8080"], "labels": {**OPERATOR, f"{META}endpoint_port_name": "health"}},
-    {
-        "targets": [f"{IP}:8000"],
-        "labels": {**OPERATOR, **told("service_label", {"app.kubernetes.io/name": "other"})},
-    },
-]
+SERVICES = service_targets(
+    [OPERATOR, *OTHERS],
+    [endpoints(found, "trainingrun-operator-x") for found in (OPERATOR, *OTHERS)],
+    [OPERATOR_POD],
+)
 
 
 def monitors(*settings: str) -> list[Object]:
@@ -109,7 +100,7 @@ def targets(folder: Path, kind: str, discovered: list[Object]) -> dict[str, dict
     """Labels by address, of the targets that the chart's monitor of a kind makes of what is discovered."""
     configs = scrape_configs([found for found in monitors() if found["kind"] == kind], THROUGH)
     for config in configs:
-        del config["kubernetes_sd_configs"]
+        del config["http_sd_configs"]
         config["static_configs"] = discovered
 
     def found(prometheus: Prometheus) -> dict[str, dict[str, str]]:
