@@ -1,5 +1,7 @@
 """The rows of a table panel: what Grafana's transformations `merge` and `organize` make of its answers."""
 
+from functools import partial
+
 from tests.helpers.grafana import Object
 from tests.preview.answers import Answer
 from tests.preview.units import formatted
@@ -20,7 +22,7 @@ def cells(answer: Answer) -> tuple[list[str], list[list[str]]]:
     for sort in answer.panel.definition.get("options", {}).get("sortBy", []):
         for key in columns:  # none, where no row has a value to sort by
             if renamed.get(key, key) == sort["displayName"]:
-                rows.sort(key=lambda row, key=key: _rank(row.get(key)), reverse=sort.get("desc", False))
+                rows.sort(key=partial(_rank, key), reverse=sort.get("desc", False))
     header = [renamed.get(column, column) for column in columns]
     own = {title: answer.panel.own(title) for title in header}
     return header, [
@@ -59,6 +61,7 @@ def _text(value: str | float | None, properties: Object) -> str:
     return formatted(value, properties.get("unit", "none"))
 
 
-def _rank(value: str | float | None) -> tuple[bool, float, str]:
+def _rank(key: str, row: Row) -> tuple[bool, float, str]:
     """Absent values below all others."""
+    value = row.get(key)
     return value is not None, value if isinstance(value, float) else 0.0, str(value)
