@@ -1,5 +1,5 @@
-"""Of two ranks in one group the slower one is told by its own time in training steps, and each line of a pod's
-log says who speaks."""
+"""Of two ranks in one group the slower one is told by its own time in training steps, and each line of a
+pod's log says who speaks."""
 
 import json
 from pathlib import Path
