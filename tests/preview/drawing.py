@@ -19,6 +19,8 @@ HEADING_ROWS = 1
 """Above the panels, for the dashboard's title."""
 MOST_LEGENDS = 8
 MOST_TICKS = 5
+SHORT_SECONDS = 900
+"""A time range in which minutes are too coarse to tell ticks apart."""
 SMALL, MEDIUM, LARGE = 6.5, 8.0, 15.0
 """Sizes of text in points."""
 COLOURS = {
@@ -115,7 +117,8 @@ def _over_time(frame: Axes, answer: Answer, sheet: Sheet) -> None:
     start, end = sheet.times.start, sheet.times.end
     axes.set_xlim(start, end)
     ticks = [start + (end - start) * place / (MOST_TICKS - 1) for place in range(MOST_TICKS)]
-    axes.set_xticks(ticks, [_clock(tick, "%H:%M") for tick in ticks])
+    form = "%H:%M:%S" if end - start < SHORT_SECONDS else "%H:%M"
+    axes.set_xticks(ticks, [_clock(tick, form) for tick in ticks])
     if answer.panel.kind == "state-timeline":
         _states(axes, answer, sheet.times.step)
     else:
