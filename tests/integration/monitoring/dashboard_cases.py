@@ -215,6 +215,13 @@ CASES: dict[str, tuple[tuple[str, str], Mapping[str, str], Found]] = {
         | series(runs.CONDITION, 1, condition="Progressing", status="False", reason="Stalled"),
         {"{}": 1},
     ),
+    "a run that stalled and then failed is stalled no more": (
+        ("fleet.json", "Stalled"),
+        info("digits")
+        | phases("digits", "Failed")
+        | series(runs.CONDITION, 1, condition="Progressing", status="False", reason="Stalled"),
+        {"{}": 0},
+    ),
     "a run without queue and project has a name for that": (
         ("fleet.json", "Runs by queue"),
         info("digits")

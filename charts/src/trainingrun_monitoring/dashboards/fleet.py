@@ -50,13 +50,15 @@ PHASE = f"max by (namespace, name, phase) ({of(runs.PHASE, NAMESPACES)})"
 UNFINISHED = f'phase=~"{Phase.PENDING}|{Phase.RUNNING}"'
 ACTIVE = f"max by (namespace, name, phase) ({of(runs.PHASE, NAMESPACES, UNFINISHED)})"
 RUNNING = in_phase(Phase.RUNNING, NAMESPACES)
-STALLED = single(
+STILL = single(
     runs.CONDITION,
     NAMESPACES,
     f'condition="{ConditionType.PROGRESSING}"',
     'status="False"',
     f'reason="{Reason.STALLED}"',
 )
+STALLED = f"{STILL} and {ON_RUN} {RUNNING}"
+"""A run that has Failed for it keeps the condition."""
 USEFUL = single(runs.USEFUL_SECONDS, NAMESPACES)
 SPENT = f"{spent_seconds(NAMESPACES)} and {ON_RUN} {USEFUL}"
 """Of the runs that tell their useful seconds."""
