@@ -26,11 +26,23 @@ from trainingrun_api.names import EXIT_DONE, EXIT_INTERRUPTED
 from trainingrun_trainer import samples
 from trainingrun_trainer.checkpoint_files import BEST, BEST_WEIGHTS, LAST, load
 from trainingrun_trainer.optimization.module import TRAINING_WEIGHTS
-from trainingrun_trainer.resume import STATE
+from trainingrun_trainer.progress import Progress
+from trainingrun_trainer.resume import FORMAT, STATE
 
 KILLED = 128 + signal.SIGKILL
 EPOCHS = 3
 TIMES = {"seconds", "samples_per_second", "time", "training_time", "run_id"}
+LIGHTNING = {
+    "callbacks",
+    "epoch",
+    "global_step",
+    "loops",
+    "lr_schedulers",
+    "optimizer_states",
+    "pytorch-lightning_version",
+    "state_dict",
+}
+"""What Lightning's checkpoints hold."""
 EVERY_3_STEPS = {names.ENV_CHECKPOINT_STEPS: "3"}
 
 
@@ -302,6 +314,18 @@ def test_the_best_epochs_are_named_and_their_files_are_there(one_rank: Rehearsed
     for entry, epoch in zip(results["best_checkpoints"], two_best, strict=True):
         assert load(path / entry["path"])["global_step"] == epoch["global_step"]
     assert len(list((path / "checkpoints").glob("epoch-*.ckpt"))) == 2
+
+
+def test_a_checkpoint_holds_what_its_format_says(one_rank: Rehearsed) -> None:
+    """Whoever changes this raises FORMAT: attempts of two versions of the trainer may meet in one run."""
+    checkpoint = load(one_rank.path("undisturbed") / "checkpoints" / LAST)
+    state, progress = checkpoint[STATE], checkpoint["callbacks"][Progress.__qualname__]
+    assert (FORMAT, set(checkpoint) - LIGHTNING, set(state), set(progress)) == (
+        1,
+        {"base_rate", "counted", "plateau", STATE},
+        {"best", "format", "identity", "latest", "position", "random", "should_stop"},
+        {"best", "epoch_seconds", "epochs", "scores", "seconds", "useful_seconds"},
+    )
 
 
 def test_a_truncated_checkpoint_is_skipped(one_rank: Rehearsed) -> None:
