@@ -59,7 +59,8 @@ MAY_BE_EMPTY = {
     (AFTER, FAILING): TOLD_BY_A_TRAINER | NO_GPU | {"Goodput", "Health"},
     (AFTER, WAITING): TOLD_BY_A_TRAINER | NO_GPU | {"Goodput", "Health"},
     (AFTER, FLEET): {"Stalled now"},  # the stalled run may be Failed by then
-    (AFTER, OPERATOR): {"Failed requests"},  # the API server may have refused none
+    # Shares of nothing, where the operator has not worked in the last seconds; or it was refused nothing.
+    (AFTER, OPERATOR): {"Failed steps", "Failed requests"},
     (AFTER, COMPARE): set(),
 }
 """Panels that have nothing to show then; all others must."""
