@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
 from trainingrun_api import TrainingConfig
@@ -110,6 +111,8 @@ def take_turns(epochs: Iterator[float], told: Told) -> None:
     """Let a bare epoch follow each one of the trainer, whose clock for training has stopped by then."""
 
     def on_validation_start(self: ClassificationModule) -> None:
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            return  # the best epoch's scores, after training
         # Lightning validates in inference mode.
         with torch.inference_mode(False), torch.enable_grad():
             told.bare.append(next(epochs))
