@@ -48,11 +48,8 @@ class Ratio:
     @property
     def row(self) -> str:
         """As Markdown."""
-        low, *_, high = sorted(self.pairs)
-        return (
-            f"| {self.name} | {statistics.median(self.pairs):.3f} | {low:.3f} to {high:.3f} "
-            f"| {len(self.pairs)} | {self.target} |"
-        )
+        middle, low, high = statistics.median(self.pairs), min(self.pairs), max(self.pairs)
+        return f"| {self.name} | {middle:.4f} | {low:.3f} to {high:.3f} | {len(self.pairs)} | {self.target} |"
 
 
 @dataclass(frozen=True)
