@@ -1,6 +1,5 @@
 """Runs to be watched, one of each kind, and what a Prometheus saw of them from their creation on."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from signal import SIGKILL, SIGSTOP, Signals
 
 from tests.chaos import workload
 from tests.chaos.scene import WORKER_VARIABLE
-from tests.helpers import rules
+from tests.helpers import own_program, rules
 from tests.helpers.discovery import discovering
 from tests.helpers.gpu_exporter import Device, Exporter, Way, exporting
 from tests.helpers.grafana import chosen, dashboards
@@ -21,7 +20,6 @@ from tests.helpers.runs import Object, Runs, manifest
 from tests.preview.answers import Sheet, TimeRange, ask
 from trainingrun_api import names, telemetry
 from trainingrun_api.reasons import ConditionType, Phase, Reason
-from trainingrun_api.telemetry import TrainerPhase
 
 GOOD, STALLED, RESTARTED = "good", "stalled", "restarted"
 FAILING, WAITING, OWN_PROGRAM = "failing", "waiting", "own-program"
@@ -39,32 +37,11 @@ SECONDS = 300
 """In which anything that is waited for has happened, on a slow machine too."""
 
 PAGE = f"""\
-{telemetry.HEARTBEAT} NOW
-{telemetry.PHASE}{{phase="{TrainerPhase.TRAINING}"}} 1
-{telemetry.EPOCH} 1
-{telemetry.EPOCHS_PLANNED} 100
-{telemetry.GLOBAL_STEP} AGE
-{telemetry.STEPS_PLANNED} 100000
 {telemetry.METRIC}{{split="train",name="loss"}} NaN
 {telemetry.DATA_WAIT_SECONDS} AGE
 {telemetry.CHECKPOINT_BLOCKED} 1
 """
 """What a program of one's own may say: its loss is lost, it always waits for data, and its volume is full."""
-SERVER = f"""\
-import http.server, sys, time
-
-began = time.time()
-
-class Page(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        now = time.time()
-        page = sys.argv[1].replace("NOW", str(now)).replace("AGE", str(int(now - began)))
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(page.encode())
-
-http.server.HTTPServer(("", {names.METRICS_PORT}), Page).serve_forever()
-"""
 
 
 def specs(image: str) -> dict[str, Object]:
@@ -81,8 +58,7 @@ def specs(image: str) -> dict[str, Object]:
         },
         WAITING: {**program, "command": ["true"], "resources": {"gpus": 64}},
         OWN_PROGRAM: {
-            **program,
-            "command": ["python3", "-c", SERVER, PAGE],
+            **own_program.serving(image, PAGE),
             "resources": {"gpus": 1},
             "checkpoints": {"size": "10Mi"},
             "pod": {"annotations": {"prometheus.io/scrape": "true"}},
@@ -162,8 +138,8 @@ class Scene:
 @contextmanager
 def watched(runs: Runs, folder: Path) -> Iterator[Scene]:
     """A Prometheus that scrapes what the chart's monitors name, and weighs its rules in a hurry."""
-    hastened = folder / "rules.json"  # JSON is YAML
-    hastened.write_text(json.dumps(rules.hastened(rules.read(), FASTER)))
+    hastened = folder / "rules.json"
+    hastened.write_text(rules.text(rules.hastened(rules.read(), FASTER)))
     intervals = [
         f"{monitor}.{name}={SCRAPE_SECONDS}s"
         for monitor in ("serviceMonitor", "podMonitor")

@@ -1,5 +1,6 @@
 """The chart's rules in a hurry: the same expressions, with shorter times."""
 
+import json
 import re
 from typing import Any
 
@@ -11,6 +12,14 @@ Object = dict[str, Any]
 RULES = CHART / "rules" / "trainingrun.yaml"
 DURATION = re.compile(r"(\d+)(ms|[smhd])")
 RANGE = re.compile(r"\[([^\]]*)\]")
+WANTS_A_FAULT = {
+    "TrainingRunLowGoodput",
+    "TrainingRunOperatorQueueBacklog",
+    "TrainingRunOperatorResyncOverdue",
+    "TrainingRunOperatorReconcileErrors",
+    "TrainingRunTrainersUnreachable",
+}
+"""Alerts for what a healthy cluster does not do within minutes: tests/integration/operator/test_alerts.py."""
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -23,6 +32,11 @@ def read() -> Object:
     """The rule file that the chart ships."""
     rules: Object = yaml.safe_load(RULES.read_text())
     return rules
+
+
+def text(rules: Object) -> str:
+    """A rule file; JSON is YAML."""
+    return json.dumps(rules)
 
 
 def hastened(rules: Object, times: int) -> Object:

@@ -69,7 +69,7 @@ class Controller:
         self._metrics = OperatorMetrics(
             registry,
             lambda: self.queue.depth,
-            lambda: now().timestamp() - self._since_resync(),
+            lambda: now().timestamp() - (time.monotonic() - self._resync.compared),
             settings.resync_seconds,
         )
         self._series = RunSeries()
@@ -134,13 +134,10 @@ class Controller:
         """Why the operator should be restarted."""
         return health.problems(
             longest_work=self.queue.longest_work(),
-            since_resync=self._since_resync(),
+            since_resync=time.monotonic() - self._resync.last,
             resync_seconds=self._settings.resync_seconds,
             unheard=self._resync.unheard,
         )
-
-    def _since_resync(self) -> float:
-        return time.monotonic() - self._resync.last
 
     def stop(self) -> None:
         """Lets waiting retries go and takes no more work."""

@@ -48,15 +48,18 @@ class Resync:
         self.unheard: set[str] = set()
         """UIDs of objects whose news the last two lists showed and the watch never brought."""
         self.last = time.monotonic()
-        """When the last round ended, on the monotonic clock."""
+        """When the last round ended, well or not, on the monotonic clock."""
+        self.compared = self.last
+        """When the last round ended well: the watches begin with a list of everything."""
 
     async def work(self) -> None:
         """A round every few minutes, for ever; the first one is due from now on."""
-        self.last = time.monotonic()
+        self.last = self.compared = time.monotonic()
         while True:
             await asyncio.sleep(self._seconds)
             try:
                 await self.round()
+                self.compared = time.monotonic()
             except OperatorError as error:
                 log.warning("resync failed, the next one is in %s s: %s", self._seconds, error)
             self.last = time.monotonic()

@@ -147,8 +147,15 @@ CASES: dict[str, tuple[tuple[str, str], Mapping[str, str], Found]] = {
         ("run.json", "Health"),
         series(runs.CONDITION, 1, condition="Progressing", status="False", reason="Stalled")
         | series(runs.CONDITION, 1, condition="CheckpointFresh", status="Unknown", reason="NotYet")
-        | series(runs.CONDITION, 1, condition="Accepted", status="True", reason="ObjectsCreated"),
+        | series(runs.CONDITION, 1, condition="Accepted", status="True", reason="ObjectsCreated")
+        | phases("digits", "Running"),
         {'{condition="Progressing"}': 0, '{condition="CheckpointFresh"}': 2},
+    ),
+    "a run that is over need not move": (
+        ("run.json", "Health"),
+        series(runs.CONDITION, 1, condition="Progressing", status="False", reason="Finished")
+        | phases("digits", "Completed"),
+        {},
     ),
     "a device by the pod that the exporter names": (
         ("run.json", "GPU use"),

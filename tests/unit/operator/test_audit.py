@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.operator.builders import NAME, UID, at, raw_job, raw_pod, run
 from tests.unit.operator.memory_cluster import MemoryCluster
+from trainingrun_operator.errors import UnavailableError
 from trainingrun_operator.informer import Informer
 from trainingrun_operator.observed import job_from, pod_from
 from trainingrun_operator.resync import Resync, compare
@@ -76,3 +77,25 @@ def test_the_time_before_the_first_round_could_begin_is_no_delay_of_it() -> None
             return resync.last - before
 
     assert asyncio.run(begin()) >= 10_000
+
+
+def test_a_round_that_failed_is_a_sign_of_life_and_no_comparison() -> None:
+    class Refusing(MemoryCluster):
+        def list_versions(self, *_: object) -> dict[str, str]:
+            raise UnavailableError("refused")
+
+    async def fail() -> tuple[float, float]:
+        with ThreadPoolExecutor(1) as pool:
+            resync = Resync(Refusing(), Informer(), (), pool, 0.001, lambda _: None, lambda _: None)
+            work = asyncio.create_task(resync.work())
+            await asyncio.sleep(0)
+            last, compared = resync.last, resync.compared
+            async with asyncio.timeout(10):
+                while resync.last == last:
+                    await asyncio.sleep(0.001)
+            work.cancel()
+            return resync.last - last, resync.compared - compared
+
+    lived, compared = asyncio.run(fail())
+    assert lived > 0
+    assert compared == 0

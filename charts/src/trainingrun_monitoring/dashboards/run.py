@@ -54,13 +54,14 @@ def _wait(counter: str) -> str:
 
 
 def _conditions() -> str:
-    """Conditions as numbers of TRUTHS."""
+    """Conditions as numbers of TRUTHS, while the run is Running: one that is over need not move."""
     shown = f'condition=~"{ConditionType.PROGRESSING}|{ConditionType.CHECKPOINT_FRESH}"'
     by_status = {
         number: of(runs.CONDITION, *RUN, shown, f'status="{status}"')
         for number, (status, _) in TRUTHS.items()
     }
-    return " or ".join(f"max by (condition) ({found}) * {number}" for number, found in by_status.items())
+    told = " or ".join(f"max by (condition) ({found}) * {number}" for number, found in by_status.items())
+    return f"({told}) and on () {in_phase(Phase.RUNNING, *RUN)}"
 
 
 NOW = (
@@ -264,10 +265,10 @@ FAULTS = (
     state_timeline(
         "Health",
         "Whether training moves (Progressing), and whether a fault would cost no more than one checkpoint "
-        "interval (CheckpointFresh).",
+        "interval (CheckpointFresh), while the run is Running.",
         Query(_conditions(), "{{condition}}"),
         states=TRUTHS,
-        no_value=NO_RUN,
+        no_value="not Running",
         width=12,
     ),
     timeseries(

@@ -35,8 +35,9 @@ OPERATOR_ALERTS = (
         hold="1m",
         severity="warning",
         summary=f"{WHERE} does not compare what it knows with the API server",
-        description="The full comparison is overdue by more than an interval. What its watches lose is not "
-        "put right; after three intervals its liveness probe fails and it is restarted.",
+        description="The full comparison is overdue by more than an interval: it fails or hangs. What its "
+        "watches lose is not put right. Where it hangs for three intervals, the liveness probe restarts the "
+        "operator.",
     ),
     Alert(
         "TrainingRunOperatorReconcileErrors",
