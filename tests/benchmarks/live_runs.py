@@ -88,7 +88,7 @@ def lags(cluster: Cluster, namespace: str, now: float) -> list[int]:
 def spec() -> dict[str, Any]:
     """Of each run."""
     return {
-        "nodes": 2,
+        "nodes": played_fleet.PODS,
         "resources": {"gpus": 0},
         "checkpoints": {"claim": CLAIM},
         "pod": {"nodeSelector": NODE_SELECTOR},
@@ -185,8 +185,10 @@ def bench(cluster: Cluster, runs: int, seconds: int) -> dict[str, Any]:
     before, _ = operator.page()
     namespace = f"live-{uuid.uuid4().hex[:6]}"
     install.ensure_namespace(cluster, namespace)
-    trainers = played_fleet.Trainers(hanging=played_fleet.address(0), flooding=played_fleet.address(2))
-    client = config.new_client_from_config(str(cluster.kubeconfig))
+    trainers = played_fleet.Trainers(
+        hanging=played_fleet.address(0), flooding=played_fleet.address(played_fleet.PODS)
+    )
+    client = config.new_client_from_config(str(cluster.kubeconfig))  # type: ignore[no-untyped-call]
     try:
         ensure_claim(cluster, namespace, CLAIM, "1Gi")
         with trainers.serving(), played_fleet.Kubelet(client, namespace).working():

@@ -4,6 +4,7 @@ The API server, the Job controller and the operator are the real ones. The pods'
 kubelet would write it, with addresses of a range that this machine answers for while the fleet lives.
 """
 
+import json
 import subprocess
 import threading
 import time
@@ -21,6 +22,8 @@ from trainingrun_api.telemetry import TrainerPhase
 
 RANGE = IPv4Network("10.201.0.0/16")
 """Of no other network of the test cluster."""
+PODS = 2
+"""Of each run."""
 WRITERS = 8
 LOOK_SECONDS = 0.5
 HANG_SECONDS = 60.0
@@ -76,7 +79,7 @@ def page(now: float) -> str:
 
 
 def address(number: int) -> str:
-    """The address of the pod with a number."""
+    """The address of a pod: PODS of them belong to each run."""
     return str(RANGE.network_address + 256 + number)
 
 
@@ -159,13 +162,21 @@ class Kubelet:
     def _work(self) -> None:
         with ThreadPoolExecutor(WRITERS) as writers:
             while not self._over.wait(LOOK_SECONDS):
-                pods = self._api.list_namespaced_pod(self._namespace, resource_version="0").items
-                new = [pod.metadata for pod in pods if pod.metadata.name not in self._known]
-                for meta in new:
-                    rank_0 = meta.labels[names.COMPLETION_INDEX_LABEL] == "0"
-                    number = int(meta.labels[names.RUN_LABEL].rpartition("-")[2])
-                    writers.submit(self._run, meta.name, address(2 * number + (not rank_0)))
-                self._known |= {meta.name for meta in new}
+                new = {
+                    pod["metadata"]["name"]: pod["metadata"]["labels"]
+                    for pod in self._pods()
+                    if pod["metadata"]["name"] not in self._known
+                }
+                for name, labels in new.items():
+                    number = int(labels[names.RUN_LABEL].rpartition("-")[2])
+                    index = int(labels[names.COMPLETION_INDEX_LABEL])
+                    writers.submit(self._run, name, address(PODS * number + index))
+                self._known |= new.keys()
+
+    def _pods(self) -> list[dict[str, Any]]:
+        answer = self._api.list_namespaced_pod(self._namespace, resource_version="0", _preload_content=False)
+        pods: list[dict[str, Any]] = json.loads(answer.data)["items"]
+        return pods
 
     def _run(self, pod: str, ip: str) -> None:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

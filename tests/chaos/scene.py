@@ -12,11 +12,9 @@ from tests.cluster.api import Cluster, ClusterError
 from tests.cluster.containers import Container
 from tests.helpers.runs import Object, Runs
 from trainingrun_api import names
+from trainingrun_trainer.launch import process_name
 
 Found = TypeVar("Found")
-
-WORKER_VARIABLE = "RANK"
-"""torchrun gives it to the process of each rank."""
 
 
 class NeverCameError(Exception):
@@ -76,10 +74,8 @@ class Scene:
         name, node = pod["metadata"]["name"], pod["spec"]["nodeName"]
         try:
             container = self.cluster.container(self.runs.namespace, name)
-            workers = [one for one in container.processes() if one.parent == container.main]
+            processes = container.processes()
         except ClusterError:  # it starts or ends in this moment
             return None
-        for worker in workers:
-            if worker.environment.get(WORKER_VARIABLE) == str(rank):
-                return Target(rank, worker.pid, name, node, container)
-        return None
+        found = [process.pid for process in processes if process.name == process_name(rank)]
+        return Target(rank, min(found), name, node, container) if found else None

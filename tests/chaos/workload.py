@@ -23,7 +23,7 @@ SAVE_STEPS = 4
 MID_EPOCH_STEP = STEPS_AN_EPOCH + SAVE_STEPS + SAVE_STEPS // 2
 """In the second epoch, half-way from one checkpoint to the next."""
 STALL_SECONDS = 30
-STARTUP_SECONDS = 240
+STARTUP_SECONDS = 120
 NODE_LOST_SECONDS = 10
 SETTLED_SECONDS = 600
 """Within this time any of the runs has ended, on a slow machine too."""

@@ -28,9 +28,8 @@ class ContainerProcess:
 
     pid: int
     """On the node."""
-    parent: int
-    environment: dict[str, str]
-    """As it was when the program started."""
+    name: str
+    """As `ps -o comm` shows it."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +89,9 @@ class Container:
 
     def _process(self, pid: int) -> ContainerProcess | None:
         try:
-            stat = run(self.on_node("cat", f"/proc/{pid}/stat"))
-            environ = run(self.on_node("cat", f"/proc/{pid}/environ"))
+            return ContainerProcess(pid, run(self.on_node("cat", f"/proc/{pid}/comm")).removesuffix("\n"))
         except ClusterError:  # it ended meanwhile
             return None
-        variables = (entry.partition("=") for entry in environ.split("\0") if entry)
-        return ContainerProcess(pid, parent_of(stat), {name: value for name, _, value in variables})
 
     def _cgroup(self, *controllers: str) -> str:
         return cgroup_of(run(self.on_node("cat", f"/proc/{self.main}/cgroup")), *controllers)
@@ -105,11 +101,6 @@ class Container:
 
     def _write(self, path: str, text: str) -> None:
         run(self.on_node("sh", "-c", f"echo '{text}' > {path}"))
-
-
-def parent_of(stat: str) -> int:
-    """The parent's pid in /proc/PID/stat; the name in it may hold spaces and brackets."""
-    return int(stat.rpartition(")")[2].split()[1])
 
 
 def cgroup_of(listing: str, *controllers: str) -> str:

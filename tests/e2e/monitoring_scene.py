@@ -8,7 +8,6 @@ from pathlib import Path
 from signal import SIGKILL, SIGSTOP, Signals
 
 from tests.chaos import workload
-from tests.chaos.scene import WORKER_VARIABLE
 from tests.helpers import own_program, rules
 from tests.helpers.discovery import discovering
 from tests.helpers.gpu_exporter import Device, Exporter, Way, exporting
@@ -20,6 +19,7 @@ from tests.helpers.runs import Object, Runs, manifest
 from tests.preview.answers import Sheet, TimeRange, ask
 from trainingrun_api import names, telemetry
 from trainingrun_api.reasons import ConditionType, Phase, Reason
+from trainingrun_trainer.launch import process_name
 
 GOOD, STALLED, RESTARTED = "good", "stalled", "restarted"
 FAILING, WAITING, OWN_PROGRAM = "failing", "waiting", "own-program"
@@ -121,11 +121,7 @@ class Scene:
     def strike(self, run: str, signal: Signals) -> None:
         """Send a signal to the process that trains."""
         container = self.runs.cluster.container(self.runs.namespace, self.pod(run)["metadata"]["name"])
-        [worker] = [
-            process
-            for process in container.processes()
-            if process.parent == container.main and WORKER_VARIABLE in process.environment
-        ]
+        [worker] = [process for process in container.processes() if process.name == process_name(0)]
         container.signal(signal, worker.pid)
 
     def folder(self, run: str) -> Path:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cluster.containers import cgroup_of, parent_of
+from tests.cluster.containers import cgroup_of
 
 V1 = """\
 12:cpu,cpuacct:/node/pods/a
@@ -23,8 +23,3 @@ V1 = """\
 )
 def test_a_cgroup_is_found_on_both_versions(listing: str, controllers: tuple[str, ...], folder: str) -> None:
     assert cgroup_of(listing, *controllers) == folder
-
-
-@pytest.mark.parametrize("name", ["python3", "a) S 1 (b", "pt main thread"])
-def test_the_parent_is_read_whatever_the_program_calls_itself(name: str) -> None:
-    assert parent_of(f"4781 ({name}) S 4732 4732 4732 0 -1") == 4732

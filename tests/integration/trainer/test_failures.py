@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -20,15 +21,16 @@ def workers(running: Running) -> list[int]:
     """Process ids of the training processes of a launcher, by rank."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == running.process.pid:
-                environment = (entry / "environ").read_bytes().split(b"\0")
-                rank = next(int(item[5:]) for item in environment if item.startswith(b"RANK="))
-                found[rank] = int(entry.name)
-        except (FileNotFoundError, ProcessLookupError, StopIteration):
-            continue
+        with suppress(FileNotFoundError, ProcessLookupError):
+            kind, _, rank = (entry / "comm").read_text().strip().partition("-")
+            agent = _parent(entry)
+            if kind == "rank" and _parent(Path("/proc", agent)) == str(running.process.pid):
+                found[int(rank)] = int(entry.name)
     return [found[rank] for rank in sorted(found)]
+
+
+def _parent(process: Path) -> str:
+    return (process / "stat").read_text().rpartition(")")[2].split()[1]
 
 
 def wait_for_epoch(running: Running) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import torch
+from pytorch_lightning.utilities import rank_zero_only
 
 from trainingrun_api import names
 from trainingrun_api.telemetry import TrainerPhase
@@ -36,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(import_module(COMMANDS[words[0]]).main(words[1:]))
     options = arguments.parser().parse_args(words)
     ranks = Ranks.from_environment(os.environ)
+    # Lightning reads it when it is imported, which may be before this process was forked.
+    rank_zero_only.rank = ranks.rank  # type: ignore[attr-defined]
     heartbeat = Heartbeat.from_environment(os.environ, ranks.rank, ranks.local_rank)
     directory = RunDirectory(options.run_dir.absolute(), int(os.environ.get(names.ENV_ATTEMPT, "1")))
     attempt: Attempt | None = None

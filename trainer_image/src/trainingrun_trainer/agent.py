@@ -1,7 +1,8 @@
-"""torchrun in-process around `trainingrun-train`, and what its end means.
+"""torchrun around `trainingrun-train`, and what its end means.
 
 torchrun itself exits 1 whatever its workers exit with. Here the first failure decides the exit code and the
-termination message, so that the operator learns the cause and not its echo in another rank.
+termination message, so that the operator learns the cause and not its echo in another rank. The workers are
+forks of this process, so it imports all that they need.
 """
 
 import json
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from torch.distributed import DistError
@@ -25,31 +27,30 @@ from torch.distributed.run import run as torchrun
 from trainingrun_api import names
 from trainingrun_api.status import Checkpoint
 from trainingrun_api.termination import NCCL_TIMEOUT, PEER_LOST, TerminationError, TerminationMessage
-from trainingrun_trainer import logs, termination
-from trainingrun_trainer.accelerator import THREADS_VARIABLE, cpu_limit, threads
-from trainingrun_trainer.errors import NCCL_TIMEOUT_ADVICE, describe
+from trainingrun_trainer import __main__ as trainer
+from trainingrun_trainer import config, logs, termination
+from trainingrun_trainer.arguments import parser
+from trainingrun_trainer.errors import NCCL_TIMEOUT_ADVICE, TrainerError, describe
+from trainingrun_trainer.forked_rank import fork_ranks
 from trainingrun_trainer.heartbeat import Beat, Heartbeats
 from trainingrun_trainer.launch import SIGNAL_EXIT_BASE
+from trainingrun_trainer.tasks import task
 
-SIGNAL_ADVICE = {
-    signal.SIGKILL: "Most likely memory ran out: raise resources.memory, or lower data.batchSize or "
-    "data.numWorkers.",
-    signal.SIGBUS: "Most likely shared memory ran out: raise resources.sharedMemory.",
-}
 WATCHDOG_SECONDS = 300.0
 """A rank that aborts after so long without a movement was ended by NCCL's watchdog, which leaves no error
 file. Its own limit is 10 minutes or more."""
 
 
-def run(arguments: Sequence[str], processes: int, heartbeats: Heartbeats) -> None:
+def run(arguments: Sequence[str], heartbeats: Heartbeats) -> None:
     """Run the workers to their end, and leave with the exit code of the first that failed."""
     logs.configure(None, os.environ)
+    _import_task(arguments)
+    fork_ranks(partial(trainer.main, arguments))
     # torchrun's own lines repeat what the first failure says
     logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
-    os.environ.setdefault(THREADS_VARIABLE, str(threads(cpu_limit(), processes)))
     # where torchrun has the ranks leave their error files
     errors = Path(tempfile.mkdtemp(prefix="trainingrun-errors-"))
-    options = ["--log-dir", str(errors), "--module", "trainingrun_trainer", *arguments]
+    options = ["--log-dir", str(errors), "--module", trainer.__name__, *arguments]
     try:
         torchrun(parse_args(options))  # type: ignore[no-untyped-call]
     except ChildFailedError as error:
@@ -67,6 +68,12 @@ def run(arguments: Sequence[str], processes: int, heartbeats: Heartbeats) -> Non
         sys.exit(names.EXIT_INTERRUPTED)
     finally:
         shutil.rmtree(errors, ignore_errors=True)
+
+
+def _import_task(arguments: Sequence[str]) -> None:
+    options = parser().parse_args(arguments)
+    with suppress(TrainerError):  # which the ranks will tell
+        task(config.load(options.config, options.set).task)
 
 
 def first_interrupted(errors: Path) -> TerminationMessage | None:
@@ -138,10 +145,7 @@ def unreported(failure: ProcessFailure, silent_seconds: float, rank: int) -> Ter
             advice=NCCL_TIMEOUT_ADVICE,
         )
     elif failure.exitcode < 0:
-        number = signal.Signals(-failure.exitcode)
-        error = TerminationError(
-            type=number.name, message=f"ended by {number.name}", advice=SIGNAL_ADVICE.get(number, "")
-        )
+        return termination.killed(signal.Signals(-failure.exitcode), rank)
     else:
         error = TerminationError(
             type="ExitCode",

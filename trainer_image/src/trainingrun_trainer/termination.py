@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from trainingrun_api import names
-from trainingrun_api.termination import TerminationMessage
+from trainingrun_api.termination import TerminationError, TerminationMessage
 from trainingrun_trainer.errors import STOPPED_ADVICE, Interrupted, describe, exit_code
 
 TORCHELASTIC_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 TERMINATION = "termination"
+SIGNAL_ADVICE = {
+    signal.SIGKILL: "Most likely memory ran out: raise resources.memory, or lower data.batchSize or "
+    "data.numWorkers.",
+    signal.SIGBUS: "Most likely shared memory ran out: raise resources.sharedMemory.",
+}
 SECONDS = "seconds"
 EXIT_CODE = "exit_code"
 
@@ -57,6 +62,14 @@ def failure(error: BaseException, rank: int | None) -> TerminationMessage:
 def stopped(number: signal.Signals | int, rank: int | None = None) -> TerminationMessage:
     """The message where a signal ended the pod, or one rank before it could tell its peers."""
     return failure(Interrupted(f"stopped by {signal.Signals(number).name}", STOPPED_ADVICE), rank)
+
+
+def killed(number: signal.Signals, rank: int | None = None) -> TerminationMessage:
+    """The message where a signal that cannot be heeded ended a rank, or all of the pod."""
+    error = TerminationError(
+        type=number.name, message=f"ended by {number.name}", advice=SIGNAL_ADVICE.get(number, "")
+    )
+    return TerminationMessage(outcome="failed", rank=rank, error=error)
 
 
 def report_failure(error: BaseException, message: TerminationMessage, environment: Mapping[str, str]) -> None:
