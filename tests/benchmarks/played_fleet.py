@@ -174,7 +174,9 @@ class Kubelet:
                 self._known |= new.keys()
 
     def _pods(self) -> list[dict[str, Any]]:
-        answer = self._api.list_namespaced_pod(self._namespace, resource_version="0", _preload_content=False)
+        answer: Any = self._api.list_namespaced_pod(
+            self._namespace, resource_version="0", _preload_content=False
+        )
         pods: list[dict[str, Any]] = json.loads(answer.data)["items"]
         return pods
 
