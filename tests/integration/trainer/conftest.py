@@ -56,8 +56,8 @@ class Running:
 class Launcher:
     """Starts `trainingrun-launch` and `trainingrun-train` as processes, and ends what is left.
 
-    The ranks of a launcher are always new processes, started by it. It itself, and a rank without one, is
-    forked with all imports done where it need not be new.
+    A launcher, or a rank without one, is forked with all imports done where it need not be new. The ranks of
+    a launcher are its own forks, as everywhere.
     """
 
     def __init__(self, directory: Path, *, new: bool) -> None:

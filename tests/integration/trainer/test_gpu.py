@@ -11,10 +11,14 @@ from trainingrun_trainer.metrics.classification import HEADLINE
 
 
 @pytest.mark.gpu
-def test_an_epoch_on_a_gpu_ends_in_results(new_launcher: Launcher, digits: dict[str, Any]) -> None:
+@pytest.mark.parametrize("forked", [False, True], ids=["a program", "a fork of torchrun's agent"])
+def test_an_epoch_on_a_gpu_ends_in_results(
+    new_launcher: Launcher, digits: dict[str, Any], forked: bool
+) -> None:
     precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     on_gpu = {"accelerator": "gpu", "precision": precision, "model": {"architecture": "resnet18"}}
-    ended = new_launcher.train(digits | on_gpu | {"maxEpochs": 1})
+    config = digits | on_gpu | {"maxEpochs": 1}
+    ended = new_launcher.launch(config, processes=1).wait() if forked else new_launcher.train(config)
 
     assert ended.exit_code == EXIT_DONE, ended.output
     results = ended.read("results.json")
