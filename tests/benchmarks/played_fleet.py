@@ -5,7 +5,6 @@ kubelet would write it, with addresses of a range that this machine answers for 
 """
 
 import json
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any
 
 from kubernetes.client import ApiClient, ApiException, CoreV1Api
 
+from tests.cluster.shell import run
 from trainingrun_api import names, telemetry
 from trainingrun_api.telemetry import TrainerPhase
 
@@ -129,7 +129,7 @@ class Trainers:
     def serving(self) -> Iterator[None]:
         """This machine answers for the whole range meanwhile."""
         route = ["local", str(RANGE), "dev", "lo"]
-        subprocess.run(["ip", "route", "add", *route], check=True)
+        run(["ip", "route", "add", *route])
         self._thread.start()
         try:
             yield
@@ -137,7 +137,7 @@ class Trainers:
             self.over.set()
             self._server.shutdown()
             self._server.server_close()
-            subprocess.run(["ip", "route", "del", *route], check=True)
+            run(["ip", "route", "del", *route])
 
 
 class Kubelet:

@@ -4,7 +4,6 @@ The operator is a process behind a fault proxy, a real Prometheus scrapes it and
 What happens one after the other shares one scene, for each alert takes its time.
 """
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.api import UnsupportedMachineError
-from tests.cluster.shell import wait_until
+from tests.cluster.shell import run, wait_until
 from tests.helpers import own_program, rules
 from tests.helpers.fault_proxy import Call, Fault, FaultProxy, Refuse
 from tests.helpers.operator_process import Operator, operator_for
@@ -145,9 +144,10 @@ def pod_address(runs: Runs) -> str:
 @contextmanager
 def cut_off(address: str) -> Iterator[None]:
     """Nothing on this machine reaches an address meanwhile."""
-    route = ["blackhole", f"{address}/32"]
-    subprocess.run(["ip", "route", "add", *route], check=True)
+    # A rule, for the routes may hold one to this very address.
+    rule = ["pref", "100", "to", f"{address}/32", "blackhole"]
+    run(["ip", "rule", "add", *rule])
     try:
         yield
     finally:
-        subprocess.run(["ip", "route", "del", *route], check=True)
+        run(["ip", "rule", "del", *rule])
