@@ -90,6 +90,7 @@ def spec() -> dict[str, Any]:
     return {
         "nodes": played_fleet.PODS,
         "resources": {"gpus": 0},
+        "volumes": [{"claim": CLAIM, "mountPath": "/data", "readOnly": True}],
         "checkpoints": {"claim": CLAIM},
         "pod": {"nodeSelector": NODE_SELECTOR},
         "training": {
