@@ -53,7 +53,7 @@ integration: setup ## Each part against the real API server, and the trainer as 
 e2e: setup ## The installed system on the test cluster
 	$(PYTEST) tests/e2e
 
-chaos: setup ## Every fault at every moment on every kind of rank, with a table; takes hours
+chaos: setup ## Every fault at every moment on every kind of rank, with a table; takes an hour and a half
 	$(BIN)/python -m tests.chaos
 
 bench-trainer: venv ## Speed and memory of the trainer beside a bare PyTorch loop; wants two idle cores

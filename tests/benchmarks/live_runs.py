@@ -2,7 +2,7 @@
 
 The operator is the chart's, in the cluster; the runs' pods and trainers are played (played_fleet.py). Every
 run finishes an epoch each ten seconds. Two trainers misbehave all the time: one never answers, and one
-answers without end.
+answers 100 MiB.
 """
 
 import argparse

@@ -21,7 +21,7 @@ It needs the test cluster for itself: it drains and kills nodes. Statuses and lo
 .cluster/chaos, the table in .cluster/chaos/table.md. The exit code is 1 where a case does not hold.
 
 examples:
-  python -m tests.chaos                                  # all of it, about two minutes a case
+  python -m tests.chaos                                  # all of it, about a minute a case
   python -m tests.chaos --fault sigkill --fault oom --moment saving
   python -m tests.chaos --quick                          # what `make test` runs
 """

@@ -14,7 +14,7 @@ import pytest
 from tests.cluster.api import UnsupportedMachineError
 from tests.cluster.shell import run, wait_until
 from tests.helpers import own_program, rules
-from tests.helpers.fault_proxy import Call, Fault, FaultProxy, Refuse
+from tests.helpers.fault_proxy import Call, Fault, FaultProxy, Refuse, no_fault
 from tests.helpers.operator_process import Operator, operator_for
 from tests.helpers.played_nodes import NODE_SELECTOR
 from tests.helpers.prometheus import Prometheus, serving
@@ -84,7 +84,7 @@ def test_each_fault_raises_its_alert_and_no_other(runs: Runs, image: str, tmp_pa
         fires(OVERDUE, *CROWDED)
         assert seen == rules.WANTS_A_FAULT
 
-        proxy.rule = lambda call: None
+        proxy.rule = no_fault
         ends(OVERDUE, *CROWDED)
         assert operator.starts == 1
         assert look() == {WASTEFUL}
