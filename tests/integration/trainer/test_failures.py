@@ -23,14 +23,15 @@ def workers(running: Running) -> list[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(FileNotFoundError, ProcessLookupError):
             kind, _, rank = (entry / "comm").read_text().strip().partition("-")
-            agent = _parent(entry)
-            if kind == "rank" and _parent(Path("/proc", agent)) == str(running.process.pid):
+            agent = Path("/proc", str(parent(entry)))
+            if kind == "rank" and parent(agent) == running.process.pid:
                 found[int(rank)] = int(entry.name)
     return [found[rank] for rank in sorted(found)]
 
 
-def _parent(process: Path) -> str:
-    return (process / "stat").read_text().rpartition(")")[2].split()[1]
+def parent(process: Path) -> int:
+    """The id of the parent of a process, given by its folder in /proc."""
+    return int((process / "stat").read_text().rpartition(")")[2].split()[1])
 
 
 def wait_for_epoch(running: Running) -> None:

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -15,9 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.trainer.conftest import Ended, Launcher, Running
 from tests.integration.trainer.ports import free_port
-from tests.integration.trainer.test_failures import wait_for_epoch, workers
+from tests.integration.trainer.test_failures import parent, wait_for_epoch, workers
 from trainingrun_api import telemetry
 from trainingrun_api.names import ENV_HEARTBEATS_PORT, EXIT_INTERRUPTED
+from trainingrun_trainer.launch import SIGNAL_EXIT_BASE
 
 PATIENCE = 240.0
 
@@ -44,6 +46,12 @@ def wait_until(running: Running, holds: Callable[[], bool], pause: float = 0.05)
         assert running.process.poll() is None, running.wait().output
         sleep(pause)
     pytest.fail("it never came to hold")
+
+
+def runs(process: int) -> bool:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path("/proc", str(process), "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def is_interrupted(running: Running) -> Ended:
@@ -102,3 +110,19 @@ def test_the_page_answers_while_all_ranks_are_stopped_and_shows_their_silence(
     wait_until(running, lambda: page(port) != second)
     running.process.terminate()
     is_interrupted(running)
+
+
+def test_no_rank_outlives_an_agent_that_is_killed(launcher: Launcher, digits: dict[str, Any]) -> None:
+    running = launcher.launch(digits | {"maxEpochs": 1000})
+    wait_for_epoch(running)
+    ranks = workers(running)
+    os.kill(parent(Path("/proc", str(ranks[0]))), signal.SIGKILL)
+    ended = running.wait(60)
+    assert ended.exit_code == SIGNAL_EXIT_BASE + signal.SIGKILL, ended.output
+    assert ended.message is not None
+    assert ended.message.error is not None
+    assert "SIGKILL" in ended.message.error.message
+    deadline = monotonic() + PATIENCE
+    while any(map(runs, ranks)):
+        assert monotonic() < deadline, f"of {ranks} some train on"
+        sleep(0.05)

@@ -5,6 +5,7 @@ termination message, so that the operator learns the cause and not its echo in a
 forks of this process, so it imports all that they need.
 """
 
+import gc
 import json
 import logging
 import os
@@ -46,6 +47,9 @@ def run(arguments: Sequence[str], heartbeats: Heartbeats) -> None:
     logs.configure(None, os.environ)
     _import_task(arguments)
     fork_ranks(partial(trainer.main, arguments))
+    # What was imported stays. A collection need not look at it, nor have a fork copy its pages to mark them.
+    gc.freeze()
+    gc.enable()
     # torchrun's own lines repeat what the first failure says
     logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
     # where torchrun has the ranks leave their error files

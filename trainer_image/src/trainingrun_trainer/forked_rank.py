@@ -15,7 +15,7 @@ from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.subprocess_handler.subprocess_handler import SubprocessHandler
 
-from trainingrun_trainer.launch import STOPS, process_name
+from trainingrun_trainer.launch import STOPS, end_with_parent, process_name
 
 Work = Callable[[], None]
 
@@ -29,7 +29,9 @@ class ForkedRank:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         try:
             self._process = multiprocessing.get_context("fork").Process(
-                target=_become, args=(work, environment, before), name=f"rank {environment['RANK']}"
+                target=_become,
+                args=(work, environment, before, os.getpid()),
+                name=f"rank {environment['RANK']}",
             )
             self._process.start()
         finally:
@@ -68,7 +70,8 @@ def fork_ranks(work: Work) -> None:
     SubprocessHandler._popen = popen  # type: ignore[method-assign,assignment]
 
 
-def _become(work: Work, environment: Mapping[str, str], mask: set[signal.Signals]) -> None:
+def _become(work: Work, environment: Mapping[str, str], mask: set[signal.Signals], agent: int) -> None:
+    end_with_parent(agent)
     os.setpgid(0, 0)
     for number in STOPS:
         signal.signal(number, signal.SIG_DFL)
