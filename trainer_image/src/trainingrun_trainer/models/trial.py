@@ -68,14 +68,32 @@ def step(
                 f"{field} cannot train with data.batchSize 1: {error}",
                 "Set data.batchSize to 2 or more, or choose another architecture.",
             ) from error
+    reached = (
+        _reached(logits) if logits.is_meta else {one for one in tried.parameters() if one.grad is not None}
+    )
     for parameter, one in zip(network.parameters(), tried.parameters(), strict=True):
-        parameter.requires_grad_(one.grad is not None)
+        parameter.requires_grad_(one in reached)
 
 
 def _tried(network: nn.Module, images: torch.Tensor) -> tuple[nn.Module, Any]:
-    """A copy that made one step, and what it said."""
+    """A copy that made one step, and what it said. Without arithmetic the way back shows nothing new, and
+    would take as long as the way there."""
     copied = copy.deepcopy(network).to(images.device).train()
     logits = copied(images)
-    if isinstance(logits, torch.Tensor) and logits.requires_grad:
+    if isinstance(logits, torch.Tensor) and logits.requires_grad and not logits.is_meta:
         logits.sum().backward()  # type: ignore[no-untyped-call]
     return copied, logits
+
+
+def _reached(logits: torch.Tensor) -> set[torch.Tensor]:
+    """The parameters that a backward pass would come to, by the graph of autograd, as DDP looks for them."""
+    found, seen, ahead = set(), set(), [logits.grad_fn]
+    while ahead:
+        node = ahead.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if isinstance(parameter := getattr(node, "variable", None), torch.Tensor):
+            found.add(parameter)
+        ahead.extend(before for before, _ in node.next_functions)
+    return found
