@@ -29,9 +29,9 @@ def render(*settings: str, release: str = "trainingrun-operator") -> str:
     return run([helm(), "template", release, CHART, "--namespace", NAMESPACE, *arguments])
 
 
-def objects(*settings: str) -> list[Object]:
+def objects(*settings: str, release: str = "trainingrun-operator") -> list[Object]:
     """The rendered objects."""
-    return [document for document in yaml.safe_load_all(render(*settings)) if document]
+    return [document for document in yaml.safe_load_all(render(*settings, release=release)) if document]
 
 
 def one(kind: str, *settings: str) -> Object:

@@ -37,6 +37,12 @@ class Operator:
     _process: ForkServerProcess | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        assert self._process.pid is not None
+        return self._process.pid
+
     def start(self) -> None:
         with self._lock:
             self._start()
@@ -44,9 +50,8 @@ class Operator:
     def kill(self, how: signal.Signals = signal.SIGKILL) -> int:
         """Ends the process; its exit status, as `subprocess` gives it."""
         with self._lock:
+            os.kill(self.pid, how)
             assert self._process is not None
-            assert self._process.pid is not None
-            os.kill(self._process.pid, how)
             return self._wait(self._process)
 
     def wait(self) -> int:
@@ -60,7 +65,7 @@ class Operator:
         with self._lock:
             if self._process is None or not self._process.is_alive():
                 self._start()
-            elif self._ill():
+            elif self.healthy() is False:
                 self._process.kill()
                 self._wait(self._process)
                 self._start()
@@ -70,6 +75,7 @@ class Operator:
         with self._lock:
             if self._process and self._process.is_alive():
                 self._process.terminate()
+                os.kill(self.pid, signal.SIGCONT)  # where it was stopped
                 self._wait(self._process)
 
     def _start(self) -> None:
@@ -77,15 +83,15 @@ class Operator:
         self._process.start()
         self.starts += 1
 
-    def _ill(self) -> bool:
-        """Whether the probe fails; one that is not served yet says nothing."""
+    def healthy(self) -> bool | None:
+        """What the probe says; None where it is not served yet."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/healthz", timeout=10):
-                return False
+                return True
         except urllib.error.HTTPError:
-            return True
-        except OSError:
             return False
+        except OSError:
+            return None
 
     def _wait(self, process: ForkServerProcess) -> int:
         process.join(30)
@@ -93,12 +99,15 @@ class Operator:
         return process.exitcode
 
 
-def operator_for(namespace: str, kubeconfig: Path, log: Path, resync_seconds: int = 5) -> Operator:
+def operator_for(
+    namespace: str, kubeconfig: Path, log: Path, resync_seconds: int = 5, lease: str = ""
+) -> Operator:
     """An operator for one namespace, not yet started."""
     metrics_port, health_port = free_port(), free_port()
     settings = {
         "TRAINER_IMAGE": "example/trainer:1",
         "NAMESPACES": namespace,
+        "LEASE": lease,
         "METRICS_PORT": str(metrics_port),
         "HEALTH_PORT": str(health_port),
         "LOG_FORMAT": "text",

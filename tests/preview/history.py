@@ -76,6 +76,7 @@ class History:
         self._now = 0.0
         self._operator = OperatorMetrics(
             self._registry,
+            leads=lambda: True,
             queue_depth=lambda: max(0.0, round(3 * math.sin(self._now / 500))),
             resynced_at=lambda: unix(self._now - self._now % RESYNC_SECONDS),
             resync_seconds=RESYNC_SECONDS,

@@ -66,6 +66,15 @@ called `trainingrun`, for trainer_metric has a `name` of its own.
 {{- end -}}
 {{- end -}}
 
+{{/* trainingPods as the operator reads them: what is empty is left out. */}}
+{{- define "trainingrun-operator.podDefaults" -}}
+{{- $found := dict -}}
+{{- range $key, $value := .Values.trainingPods -}}
+{{- if $value -}}{{- $_ := set $found $key $value -}}{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
 {{/* What the operator may do: each verb is one that it uses. */}}
 {{- define "trainingrun-operator.rules" -}}
 - apiGroups: [trainingrun.dev]

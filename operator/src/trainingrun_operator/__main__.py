@@ -1,7 +1,7 @@
 """The operator process: settings from the environment, then watch and work until SIGTERM.
 
-Exits with 0 after SIGTERM or SIGINT, with 78 where settings are wrong, and with 1 where a part died:
-Kubernetes then starts it again, which is safe at any moment.
+Exits with 0 after SIGTERM or SIGINT, with 78 where settings are wrong, and with 1 where a part died or
+another one took over: Kubernetes then starts it again, which is safe at any moment.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The API server as the operator uses it: six verbs on raw objects.
+"""The API server as the operator uses it: a few verbs on raw objects.
 
 The official synchronous client is transport only. Its typed models would cost several times the CPU and
 refuse fields that they do not know; dicts pass through.
@@ -67,6 +67,7 @@ class Resource:
 RUNS = Resource(names.API_VERSION, names.PLURAL)
 JOBS = Resource("batch/v1", "jobs")
 PODS = Resource("v1", "pods")
+LEASES = Resource("coordination.k8s.io/v1", "leases")
 WORKLOADS = Resource("kueue.x-k8s.io/v1beta2", "workloads")
 RESOURCES = {
     names.KIND: RUNS,
@@ -75,6 +76,7 @@ RESOURCES = {
     "Service": Resource("v1", "services"),
     "PersistentVolumeClaim": Resource("v1", "persistentvolumeclaims"),
     "Event": Resource("events.k8s.io/v1", "events"),
+    "Lease": LEASES,
 }
 """By kind, for what is created and deleted."""
 
@@ -113,12 +115,14 @@ class ApiCluster:
         client: ApiClient,
         pause: Callable[[float], object],
         count: Callable[[str, str, int], None],
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         """`pause` sleeps for some seconds; `count` learns verb, plural and HTTP status (0: no answer) of
-        each try."""
+        each try; `may_write` is asked before each try that changes something."""
         self._client = client
         self._pause = pause
         self._count = count
+        self._may_write = may_write
 
     def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any] | None:
         """The object, or None where it does not exist."""
@@ -140,6 +144,11 @@ class ApiCluster:
         meta = run["metadata"]
         path = RUNS.path(meta["namespace"], meta["name"], "status")
         return self._request("update", "PUT", RUNS, path, {"fieldManager": names.FIELD_MANAGER}, run)
+
+    def replace(self, resource: Resource, body: Raw) -> dict[str, Any]:
+        """The object after it was replaced; raises ConflictError and NotFoundError."""
+        path = resource.path(body["metadata"]["namespace"], body["metadata"]["name"])
+        return self._request("update", "PUT", resource, path, {"fieldManager": names.FIELD_MANAGER}, body)
 
     def delete(
         self, resource: Resource, namespace: str, name: str, uid: str, grace_seconds: int | None = None
@@ -202,6 +211,8 @@ class ApiCluster:
     ) -> dict[str, Any]:
         delays = iter(RETRY_DELAYS)
         while True:
+            if method != "GET" and not self._may_write():
+                raise UnavailableError(f"{method} {path}: another operator may have taken over")
             answer = self._send(method, path, query, body, accept)
             self._count(verb, resource.plural, answer.status)
             if 200 <= answer.status < 300:

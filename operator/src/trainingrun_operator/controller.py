@@ -1,6 +1,8 @@
 """Keeps all parts moving: workers take runs off the queue, reconcile them in threads and publish what came of
 it.
 
+Where several operators share a Lease, the others watch too, but their workers wait.
+
 The indices, the queue and this class belong to the event loop, so nothing here needs a lock; requests to the
 API server and to trainers block, so they are made in two pools of threads.
 """
@@ -15,6 +17,7 @@ from datetime import datetime
 from functools import partial
 from socket import gethostname
 from typing import Any
+from uuid import uuid4
 
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
@@ -24,8 +27,9 @@ from trainingrun_api.reasons import Phase
 from trainingrun_operator import health, logs
 from trainingrun_operator.cluster import RUNS, ApiCluster, connect
 from trainingrun_operator.conditions import ended
-from trainingrun_operator.errors import OperatorError, UnavailableError
+from trainingrun_operator.errors import LeaseLostError, OperatorError, UnavailableError
 from trainingrun_operator.informer import Informer
+from trainingrun_operator.leadership import Leadership
 from trainingrun_operator.metrics import OperatorMetrics
 from trainingrun_operator.observed import Key
 from trainingrun_operator.plan import Image
@@ -66,17 +70,20 @@ class Controller:
         self._pool = ThreadPoolExecutor(settings.workers, "reconcile")
         self._scrape_pool = ThreadPoolExecutor(SCRAPERS, "scrape")
         self.queue = WorkQueue(time.monotonic)
+        self._elected = asyncio.Event()
         self._metrics = OperatorMetrics(
             registry,
-            lambda: self.queue.depth,
+            self._leads,
+            lambda: self.queue.depth if self._elected.is_set() else 0,
             lambda: now().timestamp() - (time.monotonic() - self._resync.compared),
             settings.resync_seconds,
         )
         self._series = RunSeries()
         registry.register(self._series)
+        self._leadership = self._candidate() if settings.lease else None
         # A retry that waits must not keep a stopping process.
         self._cluster = cluster = ApiCluster(
-            connect(settings.workers), self._stopping.wait, self._metrics.count_request
+            connect(settings.workers), self._stopping.wait, self._metrics.count_request, self._leads
         )
         self._reconciler = Reconciler(
             cluster,
@@ -85,6 +92,7 @@ class Controller:
             now,
             gethostname(),
             partial(take_pulse, self._scrape_pool, threading.Semaphore(PULSES)),
+            settings.pod_defaults,
         )
         self._scraper = Scraper(
             informer.view,
@@ -111,6 +119,7 @@ class Controller:
             *(self._work() for _ in range(self._settings.workers)),
             *(self._scraper.work() for _ in range(SCRAPERS)),
             self._resync.work(),
+            self._stand_for_election(),
         ]
 
     async def wait_for_definition(self) -> None:
@@ -140,12 +149,34 @@ class Controller:
         )
 
     def stop(self) -> None:
-        """Lets waiting retries go and takes no more work."""
+        """Lets waiting retries go and takes no more work; then another operator may."""
         self._stopping.set()
-        for pool in (self._pool, self._scrape_pool):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._scrape_pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=self._leadership is not None, cancel_futures=True)
+        if self._leadership:
+            self._leadership.end()
+
+    def _leads(self) -> bool:
+        return self._leadership is None or self._leadership.holds
+
+    def _candidate(self) -> Leadership:
+        namespace, _, name = self._settings.lease.partition("/")
+        # Connections of its own: a renewal must not wait for a worker's request.
+        cluster = ApiCluster(connect(1), self._stopping.wait, self._metrics.count_request)
+        return Leadership(cluster, namespace, name, f"{gethostname()}_{uuid4()}", time.monotonic, self._now)
+
+    async def _stand_for_election(self) -> None:
+        """Lets the workers begin once this is the operator that works, and fails where it is no more."""
+        if self._leadership is None:
+            self._elected.set()
+            return
+        call, lost = asyncio.get_running_loop().call_soon_threadsafe, asyncio.Event()
+        self._leadership.start(partial(call, self._elected.set), partial(call, lost.set))
+        await lost.wait()
+        raise LeaseLostError("another operator has taken over")
 
     async def _work(self) -> None:
+        await self._elected.wait()
         while True:
             key = await self.queue.get()
             if view := self._informer.view(key):

@@ -9,6 +9,7 @@ OperatorError
 │   └── RefusedError        other 4xx, admission: quota, policies, permissions; may succeed later
 ├── UnavailableError        429, 5xx, no connection, timeout, after all retries
 ├── NoCredentialsError      neither a service account nor a kubeconfig
+├── LeaseLostError          another operator has taken over
 └── NameTakenError          a child's name belongs to somebody else
 """
 
@@ -68,6 +69,10 @@ class UnavailableError(OperatorError):
 
 class NoCredentialsError(OperatorError):
     """There is no way to the API server: neither a service account nor a kubeconfig."""
+
+
+class LeaseLostError(OperatorError):
+    """Another operator has taken over."""
 
 
 class NameTakenError(OperatorError):

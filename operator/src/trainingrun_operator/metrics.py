@@ -13,6 +13,9 @@ RECONCILE_SECONDS = histogram(
     unit="seconds",
 )
 RECONCILE_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+LEADER = gauge(
+    "trainingrun_operator_leader", "1 where this operator works, 0 where it stands by for another one"
+)
 QUEUE_DEPTH = gauge("trainingrun_operator_queue_depth", "runs that wait for a worker", unit="runs")
 API_REQUESTS = counter(
     "trainingrun_operator_api_requests_total",
@@ -48,6 +51,7 @@ ATTEMPTS_ENDED = counter(
     "reason",
 )
 FAMILIES = (
+    LEADER,
     RECONCILE_SECONDS,
     QUEUE_DEPTH,
     API_REQUESTS,
@@ -65,6 +69,7 @@ class OperatorMetrics:
     def __init__(
         self,
         registry: CollectorRegistry,
+        leads: Callable[[], bool],
         queue_depth: Callable[[], float],
         resynced_at: Callable[[], float],
         resync_seconds: float,
@@ -77,7 +82,7 @@ class OperatorMetrics:
             buckets=RECONCILE_BUCKETS,
             registry=registry,
         )
-        for family, value in ((QUEUE_DEPTH, queue_depth), (RESYNC_TIMESTAMP, resynced_at)):
+        for family, value in ((LEADER, leads), (QUEUE_DEPTH, queue_depth), (RESYNC_TIMESTAMP, resynced_at)):
             Gauge(family, family.help, registry=registry).set_function(value)
         Gauge(RESYNC_INTERVAL, RESYNC_INTERVAL.help, registry=registry).set(resync_seconds)
         self._requests, self._mismatches, self._scrapes, self._attempts = (

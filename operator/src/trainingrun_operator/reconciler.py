@@ -34,6 +34,7 @@ from trainingrun_operator.heartbeats import Pulse
 from trainingrun_operator.observed import Key, Pod, Run, controller_uid, job_from, pod_from, run_from
 from trainingrun_operator.ownership import contest
 from trainingrun_operator.plan import Image, Manifest, Plan, Situation, Standing, Verify
+from trainingrun_operator.pod_defaults import PodDefaults
 from trainingrun_operator.policies.refused import refused, unreadable
 from trainingrun_operator.policies.settled import settled
 from trainingrun_operator.projects import Projects
@@ -82,6 +83,7 @@ class Reconciler:
         now: Callable[[], datetime],
         reporter: str,
         take_pulse: Callable[[Sequence[Pod]], Pulse | None],
+        pod_defaults: PodDefaults | None = None,
     ) -> None:
         """`progress_seconds` is the shortest time between writes of live numbers, `reporter` names this
         process, `take_pulse` asks the pods of an attempt for their heartbeats, unless too many are asked."""
@@ -91,6 +93,7 @@ class Reconciler:
         self._now = now
         self._reporter = reporter
         self._take_pulse = take_pulse
+        self._pod_defaults = pod_defaults or PodDefaults()
         self._written: dict[str, _Written] = {}
         self._projects = Projects()
         self._workloads = Workloads(cluster)
@@ -113,7 +116,7 @@ class Reconciler:
     def _step(self, view: View, scrape: Scrape | None, rivals: Iterable[View], hears: bool) -> Outcome:
         standing = Standing(run=view.run, status=_status(view.run), now=self._now())
         try:
-            spec = TrainingRunSpec.model_validate(view.run.spec)
+            spec = self._spec(view.run)
         except ValidationError as error:
             if (plan := settled(standing)) is None:
                 plan = unreadable(standing, error)
@@ -179,7 +182,7 @@ class Reconciler:
             if body is None or body["metadata"]["uid"] != run.uid:
                 return None
             fresh = run_from(body)
-            spec = TrainingRunSpec.model_validate(fresh.spec)
+            spec = self._spec(fresh)
             return replace(situation, run=fresh, spec=spec, status=_status(fresh), verified=checked)
         if what == Verify.PULSE:
             return replace(situation, pulse=self._take_pulse(situation.pods), verified=checked)
@@ -198,6 +201,9 @@ class Reconciler:
             own = (job_from(body),) if body and controller_uid(body) == run.uid else ()
             view = replace(view, jobs=(*(job for job in view.jobs if job.name != name), *own))
         return replace(situation, children=view.children(), verified=checked)
+
+    def _spec(self, run: Run) -> TrainingRunSpec:
+        return self._pod_defaults.applied(TrainingRunSpec.model_validate(run.spec))
 
     def _create(self, run: Run, manifest: Manifest) -> None:
         """Creates a child, or finds that it exists and is the run's. Raises NameTakenError."""

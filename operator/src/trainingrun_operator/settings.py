@@ -1,10 +1,13 @@
 """The operator's settings, read from the environment once, at start, and checked there."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
+
+from trainingrun_operator.pod_defaults import PodDefaults
 
 PREFIX = "TRAININGRUN_OPERATOR_"
 
@@ -19,6 +22,10 @@ def _split(text: object) -> object:
     return tuple(part for raw in text.split(",") if (part := raw.strip())) if isinstance(text, str) else text
 
 
+def _read(text: object) -> object:
+    return json.loads(text) if isinstance(text, str) else text
+
+
 class Settings(BaseModel):
     """Effective settings; each is the environment variable TRAININGRUN_OPERATOR_<NAME IN CAPITALS>."""
 
@@ -28,8 +35,13 @@ class Settings(BaseModel):
     """Image of runs that name none."""
     namespaces: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     """Namespaces to watch, separated by commas; empty watches all."""
+    lease: str = Field("", pattern=r"^([a-z0-9][-a-z0-9.]*/[a-z0-9][-a-z0-9.]*)?$")
+    """<namespace>/<name> of the Lease by which several operators agree on the one that works; empty: there is
+    but one."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """Pull policy of the trainer image; images that a run names follow Kubernetes' default."""
+    pod_defaults: Annotated[PodDefaults, BeforeValidator(_read)] = PodDefaults()
+    """What the pods of all runs get where their run does not say otherwise, as JSON."""
     metrics_port: Port = 8000
     """Port of /metrics."""
     health_port: Port = 8080
@@ -59,7 +71,8 @@ class Settings(BaseModel):
 
 
 def _explain(detail: ErrorDetails) -> str:
-    variable = PREFIX + str(detail["loc"][0]).upper()
+    name, *inside = map(str, detail["loc"])
+    variable = ".".join([PREFIX + name.upper(), *inside])
     if detail["type"] == "missing":
         return f"{variable} is not set: give it a value"
     return f"{variable} is {detail['input']!r}: {detail['msg']}"

@@ -24,7 +24,13 @@ def test_lint_finds_nothing() -> None:
 @pytest.mark.parametrize(
     ("setting", "named"),
     [
-        ("replicas=2", "replicas"),
+        ("replicas=0", "/replicas"),
+        ("replicas=10", "/replicas"),
+        ("replicas=two", "/replicas"),
+        ("replicaCount=2", "replicaCount"),
+        ("trainingPods.hostNetwork=true", "hostNetwork"),
+        ("trainingPods.tolerations[0].effect=Never", "/trainingPods/tolerations/0/effect"),
+        ("trainingPods.env[0].name=A", "value"),
         ("image.name=x", "name"),
         ("image.digest=sha256:12", "/image/digest"),
         ("image.pullPolicy=Sometimes", "/image/pullPolicy"),
@@ -40,6 +46,24 @@ def test_lint_finds_nothing() -> None:
         ("serviceMonitor.path=/x", "path"),
         ("prometheusRules.runbookBaseUrl=https://example.com/", "/prometheusRules/runbookBaseUrl"),
         ("networkPolicy.metricsFrom[0].namespace=x", "namespace"),
+        ("image.tag=a b", "/image/tag"),
+        ("image.pullSecrets={Not_A_Name}", "/image/pullSecrets/0"),
+        ("watchNamespaces={a,a}", "/watchNamespaces"),
+        ("operator.resyncSeconds=0", "/operator/resyncSeconds"),
+        ("operator.progressSeconds=7200", "/operator/progressSeconds"),
+        ("logs.format=xml", "/logs/format"),
+        ("rbac.create=false", "create"),
+        ("rbac.aggregate=maybe", "/rbac/aggregate"),
+        ("admissionPolicy.requireJobCreation=yes", "/admissionPolicy/requireJobCreation"),
+        ("podDisruptionBudget.minAvailable=1", "minAvailable"),
+        ("serviceAccount.name=-x", "/serviceAccount/name"),
+        ("serviceAccount.annotations.a=1", "/serviceAccount/annotations/a"),
+        ("dashboards.labels.a=true", "/dashboards/labels/a"),
+        ("podLabels.a=1", "/podLabels/a"),
+        ("tolerations=x", "/tolerations"),
+        ("nodeSelector.a=true", "/nodeSelector/a"),
+        ("extraManifests[0].kind=ConfigMap", "apiVersion"),
+        ("scrapeAnnotations=1", "/scrapeAnnotations"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(setting: str, named: str) -> None:
@@ -103,6 +127,13 @@ def operator_environ(container: Object) -> dict[str, str]:
     [
         [],
         ["watchNamespaces={a,b}", "logs.format=text", "logs.level=DEBUG", "trainerImage.pullPolicy=Always"],
+        [
+            "trainingPods.nodeSelector.pool=gpu",
+            "trainingPods.tolerations[0].key=nvidia.com/gpu",
+            "trainingPods.tolerations[0].operator=Exists",
+            "trainingPods.priorityClassName=batch",
+            "trainingPods.env[0].name=NCCL_DEBUG,trainingPods.env[0].value=INFO",
+        ],
         ["operator.workers=256", "operator.resyncSeconds=86400", "operator.progressSeconds=3600"],
     ],
 )
@@ -123,9 +154,44 @@ def test_default_values_are_the_operator_s_defaults() -> None:
     )
 
 
-def test_the_operator_never_runs_twice() -> None:
-    spec = one("Deployment")["spec"]
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+def test_operators_of_two_versions_never_run_at_the_same_time() -> None:
+    for replicas in (1, 2):
+        spec = one("Deployment", f"replicas={replicas}")["spec"]
+        assert (spec["replicas"], spec["strategy"]) == (replicas, {"type": "Recreate"})
+
+
+def test_a_second_operator_comes_with_a_lease_that_it_may_use() -> None:
+    [container] = one("Deployment", "replicas=2")["spec"]["template"]["spec"]["containers"]
+    namespace, _, name = Settings.from_environ(operator_environ(container)).lease.partition("/")
+    role = one("Role", "replicas=2")
+    assert (role["metadata"]["namespace"], namespace) == (NAMESPACE, NAMESPACE)
+    allowed = {verb: rule.get("resourceNames") for rule in role["rules"] for verb in rule["verbs"]}
+    assert allowed == {"get": [name], "update": [name], "create": None}
+    assert {rule["resources"][0] for rule in role["rules"]} == {"leases"}
+    assert not any(document["kind"] == "Role" for document in objects("crds.create=false"))
+
+
+def test_a_second_operator_keeps_away_from_the_first_unless_an_affinity_is_given() -> None:
+    spread = one("Deployment", "replicas=2")["spec"]["template"]
+    [term] = spread["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    selector = term["podAffinityTerm"]["labelSelector"]["matchLabels"]
+    assert selector.items() <= spread["metadata"]["labels"].items()
+    given = one("Deployment", "replicas=2", "affinity.nodeAffinity.x=y")["spec"]["template"]["spec"]
+    assert given["affinity"] == {"nodeAffinity": {"x": "y"}}
+    assert "affinity" not in one("Deployment")["spec"]["template"]["spec"]
+
+
+def test_evictions_take_one_operator_at_a_time() -> None:
+    budget = one("PodDisruptionBudget", "replicas=2", "podDisruptionBudget.enabled=true")["spec"]
+    labels = one("Deployment", "replicas=2")["spec"]["template"]["metadata"]["labels"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_extra_manifests_are_templates() -> None:
+    settings = ("apiVersion=v1", "kind=ConfigMap", r"metadata.name=\{\{ .Release.Name \}\}-x")
+    found = one("ConfigMap", "dashboards.enabled=false", *(f"extraManifests[0].{one}" for one in settings))
+    assert found["metadata"]["name"] == "trainingrun-operator-x"
 
 
 def test_it_may_wait_for_the_api_server_for_an_hour_before_its_health_counts() -> None:
@@ -161,7 +227,7 @@ def test_permissions_are_the_cluster_s_or_those_of_the_watched_namespaces() -> N
     assert not any(document["kind"].startswith("Cluster") for document in namespaced)
     roles = [document for document in namespaced if document["kind"] == "Role"]
     assert [role["metadata"]["namespace"] for role in roles] == ["a", "b"]
-    assert all(role["rules"] == one("ClusterRole")["rules"] for role in roles)
+    assert all(role["rules"] == one("ClusterRole", "rbac.aggregate=false")["rules"] for role in roles)
 
 
 def test_bindings_name_the_account_that_the_pod_runs_as() -> None:

@@ -319,7 +319,7 @@ OPERATOR_CASES = (
     Case(
         "TrainingRunOperatorDown",
         "it was scraped, then not",
-        {of(metrics.QUEUE_DEPTH, OPERATOR): "0x5 stale"},
+        {of(metrics.LEADER, OPERATOR): "1x5 stale"},
         silent=("5m", "10m"),
         fires=("11m",),
         labels={},
@@ -329,10 +329,30 @@ OPERATOR_CASES = (
         "TrainingRunOperatorDown",
         "it was replaced within five minutes",
         {
-            of(metrics.QUEUE_DEPTH, OPERATOR): "0x5 stale",
-            of(metrics.QUEUE_DEPTH, OPERATOR, instance="b"): "_x10 0x30",
+            of(metrics.LEADER, OPERATOR): "1x5 stale",
+            of(metrics.LEADER, OPERATOR, instance="b"): "_x10 1x30",
         },
         silent=("9m", "11m", "30m"),
+    ),
+    Case(
+        "TrainingRunOperatorDown",
+        "another one takes over",
+        {
+            of(metrics.LEADER, OPERATOR): "1x5 0x30",
+            of(metrics.LEADER, OPERATOR, instance="b"): "0x6 1x30",
+        },
+        silent=("9m", "30m"),
+    ),
+    Case(
+        "TrainingRunOperatorDown",
+        "both stand by, and nobody works",
+        {
+            of(metrics.LEADER, OPERATOR): "1x5 0x30",
+            of(metrics.LEADER, OPERATOR, instance="b"): "0x40",
+        },
+        silent=("10m",),
+        fires=("11m",),
+        labels={},
     ),
     Case(
         "TrainingRunOperatorQueueBacklog",
@@ -419,6 +439,7 @@ GOOD_RUN = {
     of(run_series.STARTED): "0x300",
     device(**RENAMED): "0.97x300",
     DATA_WAIT: "0+2x300",
+    of(metrics.LEADER, OPERATOR): "1x300",
     of(metrics.QUEUE_DEPTH, OPERATOR): "0x300",
     of(metrics.RESYNC_TIMESTAMP, OPERATOR): "0+60x300",
     of(metrics.RESYNC_INTERVAL, OPERATOR): "300x300",

@@ -9,7 +9,7 @@ from trainingrun_operator.metrics import FAMILIES, OperatorMetrics
 def worked() -> str:
     """The page of an operator that did a bit of everything."""
     registry = CollectorRegistry()
-    own = OperatorMetrics(registry, lambda: 7, lambda: 1_700_000_000.5, 300)
+    own = OperatorMetrics(registry, lambda: True, lambda: 7, lambda: 1_700_000_000.5, 300)
     own.count_request("create", "jobs", 201)
     own.count_request("create", "jobs", 0)
     own.count_mismatches(3)
@@ -23,6 +23,7 @@ def worked() -> str:
 def test_what_it_did_is_counted() -> None:
     page = worked()
     for line in (
+        "trainingrun_operator_leader 1.0",
         "trainingrun_operator_queue_depth 7.0",
         'trainingrun_operator_api_requests_total{code="201",resource="jobs",verb="create"} 1.0',
         'trainingrun_operator_api_requests_total{code="0",resource="jobs",verb="create"} 1.0',

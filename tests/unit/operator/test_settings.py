@@ -2,6 +2,7 @@
 
 import pytest
 
+from trainingrun_operator.pod_defaults import PodDefaults
 from trainingrun_operator.settings import PREFIX, Settings, SettingsError
 
 GIVEN = {f"{PREFIX}TRAINER_IMAGE": "example/trainer:1"}
@@ -12,7 +13,9 @@ def test_defaults() -> None:
     assert settings.model_dump() == {
         "trainer_image": "example/trainer:1",
         "namespaces": (),
+        "lease": "",
         "image_pull_policy": "IfNotPresent",
+        "pod_defaults": PodDefaults().model_dump(),
         "metrics_port": 8000,
         "health_port": 8080,
         "workers": 16,
@@ -34,6 +37,9 @@ def test_namespaces_are_a_list(text: str, namespaces: tuple[str, ...]) -> None:
     ("name", "value"),
     [
         ("METRICS_PORT", "http"),
+        ("LEASE", "operator"),
+        ("POD_DEFAULTS", "{"),
+        ("LEASE", "a/b/c"),
         ("METRICS_PORT", "70000"),
         ("METRICS_PORT", "tcp://10.96.0.7:8000"),
         ("WORKERS", "0"),
@@ -52,3 +58,18 @@ def test_a_wrong_one_is_named_with_its_value(name: str, value: str) -> None:
 def test_a_missing_one_is_named(environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=f"{PREFIX}TRAINER_IMAGE is not set"):
         Settings.from_environ(environ)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "said"),
+    [
+        ('{"nodeselector": {}}', "nodeselector is {}: Extra inputs are not permitted"),
+        ('{"env": [{"name": "PET_NNODES"}]}', "PET_NNODES belongs to the operator"),
+        ('{"labels": {"trainingrun.dev/run": "x"}}', "trainingrun.dev/run belongs to the operator"),
+        ('{"nodeSelector": {"a b": "x"}}', "must be a key such as nvidia.com/gpu"),
+    ],
+)
+def test_of_defaults_the_field_is_named(defaults: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        Settings.from_environ({**GIVEN, f"{PREFIX}POD_DEFAULTS": defaults})
+    assert str(caught.value).startswith(f"{PREFIX}POD_DEFAULTS")

@@ -37,9 +37,9 @@ series tells is new as a whole."""
 RECONCILE_BUCKETS = _rate(f"{metrics.RECONCILE_SECONDS}_bucket", by="le")
 NOW = (
     stat(
-        "Operators",
-        "Operators that answer the scrape. Exactly one should.",
-        Query(f"count({of(metrics.QUEUE_DEPTH, *OPERATOR)})", "operators"),
+        "At work",
+        "Operators that work. Exactly one should; others stand by for it.",
+        Query(f"sum({of(metrics.LEADER, *OPERATOR)})", "operators"),
         unit="none",
         no_value=DOWN,
         thresholds=((None, "red"), (1, "green"), (2, "red")),

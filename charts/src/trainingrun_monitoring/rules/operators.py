@@ -14,11 +14,11 @@ WHERE = "The operator in {{ $labels.namespace }}"
 OPERATOR_ALERTS = (
     Alert(
         "TrainingRunOperatorDown",
-        f"absent({metrics.QUEUE_DEPTH})",
+        f"absent({metrics.LEADER} == 1)",
         hold="5m",
         severity="critical",
-        summary="No operator of TrainingRuns is being scraped",
-        description="It is down, or Prometheus does not reach it. Pods train on, but no run starts, "
+        summary="No operator of TrainingRuns is at work",
+        description="It is down, none of several holds their Lease, or Prometheus does not reach it. Pods train on, but no run starts, "
         "restarts or ends, and hardly an alert of a run can fire.",
     ),
     Alert(
