@@ -24,7 +24,7 @@ test: python ## Everything: lint, types, unit, golden, integration, end to end
 	@echo "make test took $$(($$(date +%s) - $(STARTED))) s, setup and images included"
 
 ##@ Parts of `make test`
-.PHONY: checks lint types unit golden integration e2e chaos bench-trainer bench-live
+.PHONY: checks lint types unit golden integration e2e chaos bench-trainer bench-live bench-operator
 # The output of each part comes in one piece, for `make test` makes the cluster and the images meanwhile.
 checks: venv ## What needs no cluster: lint, types, unit, golden
 	@for part in lint types unit golden; do \
@@ -58,6 +58,9 @@ chaos: setup ## Every fault at every moment on every kind of rank, with a table;
 
 bench-trainer: venv ## Speed and memory of the trainer beside a bare PyTorch loop; wants two idle cores
 	$(BIN)/python -m tests.benchmarks.trainer_speed
+
+bench-operator: setup ## What 100 and 1000 runs cost beside plain Jobs, on nodes of kwok; wants the test cluster for itself
+	$(BIN)/python -m tests.benchmarks.operator_scale
 
 bench-live: setup ## What the operator costs while 500 runs train; wants the test cluster for itself
 	$(BIN)/python -m tests.benchmarks.live_runs

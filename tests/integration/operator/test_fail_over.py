@@ -106,7 +106,9 @@ def test_the_other_one_goes_on_and_they_never_write_at_the_same_time(
             manifest("done", shell(image, "true")),
             manifest("under-way", shell(image, WAITS, checkpoints={"size": "10Mi"})),
             manifest("unschedulable", shell(image, "true", resources={"gpus": 64})),
-            manifest("pausing", shell(image, "exit 3", restart={"backoffSeconds": 3600})),
+            manifest(
+                "pausing", shell(image, "exit 3", restart={"backoffSeconds": 3600, "maxBackoffSeconds": 3600})
+            ),
             manifest("suspended", shell(image, "true", suspend=True)),
             manifest("failed", shell(image, "exit 65")),
         )

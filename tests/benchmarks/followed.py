@@ -1,0 +1,113 @@
+"""When a client first saw what of many objects, in milliseconds, over watches that are resumed when they end.
+
+The API server closes a watch that lags, silently. Both ends of a latency are seen by the same client, so its
+own delay falls out.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from kubernetes import config
+
+from tests.cluster import Cluster
+
+Object = dict[str, Any]
+READ_SECONDS = 330.0
+CONNECTIONS = 16
+
+
+class Server:
+    """The API server, by the admin's certificate. Threads may share one."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        client: Any = config.new_client_from_config(str(cluster.kubeconfig))  # type: ignore[no-untyped-call]
+        settings = client.configuration
+        self._url: str = settings.host
+        self._pool = urllib3.PoolManager(
+            cert_file=settings.cert_file,
+            key_file=settings.key_file,
+            ca_certs=settings.ssl_ca_cert,
+            maxsize=CONNECTIONS,
+            retries=False,
+        )
+
+    def __call__(self, method: str, path: str, body: Object | None = None) -> Object:
+        """One request. Raises AssertionError with the server's words where it is refused."""
+        answer = self._pool.request(
+            method, self._url + path, body=json.dumps(body) if body else None,
+            headers={"Content-Type": "application/json"},
+        )  # fmt: skip
+        assert answer.status < 300, answer.data[:500]
+        found: Object = json.loads(answer.data)
+        return found
+
+    def watch(self, path: str, version: str) -> Iterator[Object]:
+        """Events from a resourceVersion on, until the server ends it."""
+        query = urlencode({"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true"})
+        answer = self._pool.request(
+            "GET", f"{self._url}{path}?{query}", preload_content=False, timeout=READ_SECONDS
+        )
+        rest = b""
+        try:
+            for chunk in answer.stream(1 << 16):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from map(json.loads, lines)
+        finally:
+            answer.close()
+
+
+Facts = Callable[[Object], Mapping[str, bool]]
+"""What holds of an object, by the name of the moment at which it first did."""
+
+
+class Followed:
+    """The moments of all objects of a kind in a namespace, on the monotonic clock."""
+
+    def __init__(self, server: Server, path: str, facts: Facts) -> None:
+        self._server = server
+        self._path = path
+        self._facts = facts
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self.moments: dict[str, dict[str, float]] = {}
+        """By object and by fact."""
+        self.labels: dict[str, Mapping[str, str]] = {}
+
+    @contextmanager
+    def following(self) -> Iterator["Followed"]:
+        self._version = self._server("GET", self._path)["metadata"]["resourceVersion"]
+        self._thread.start()
+        yield self
+        self._over.set()
+
+    def count(self, fact: str) -> int:
+        """Of how many objects it held at some time."""
+        return sum(fact in moments for moments in list(self.moments.values()))
+
+    def _follow(self) -> None:
+        while not self._over.is_set():
+            try:
+                for event in self._server.watch(self._path, self._version):
+                    self._take(event)
+                    if self._over.is_set():
+                        return
+            except urllib3.exceptions.HTTPError as error:
+                print(f"the watch of {self._path} goes on after {error!r}")
+
+    def _take(self, event: Object) -> None:
+        now, body = time.monotonic(), event["object"]
+        assert event["type"] != "ERROR", f"the watch of {self._path} ended: {body}"
+        self._version = body["metadata"]["resourceVersion"]
+        if event["type"] in ("ADDED", "MODIFIED"):
+            name = body["metadata"]["name"]
+            self.labels.setdefault(name, body["metadata"].get("labels", {}))
+            moments = self.moments.setdefault(name, {})
+            for fact, holds in self._facts(body).items():
+                if holds:
+                    moments.setdefault(fact, now)
