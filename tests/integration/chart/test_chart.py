@@ -46,6 +46,8 @@ def test_lint_finds_nothing() -> None:
         ("serviceMonitor.path=/x", "path"),
         ("prometheusRules.runbookBaseUrl=https://example.com/", "/prometheusRules/runbookBaseUrl"),
         ("networkPolicy.metricsFrom[0].namespace=x", "namespace"),
+        ("networkPolicy.apiServerPorts={}", "/networkPolicy/apiServerPorts/0"),
+        ("networkPolicy.trainingNamespaces={A}", "/networkPolicy/trainingNamespaces/0"),
         ("image.tag=a b", "/image/tag"),
         ("image.pullSecrets={Not_A_Name}", "/image/pullSecrets/0"),
         ("watchNamespaces={a,a}", "/watchNamespaces"),

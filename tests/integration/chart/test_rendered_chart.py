@@ -48,6 +48,21 @@ HERE = Path(__file__).parent
                 "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team=monitoring",
             ],
         ),
+        (
+            "shared",
+            [
+                "replicas=2",
+                "podDisruptionBudget.enabled=true",
+                "admissionPolicy.requireJobCreation=true",
+                "networkPolicy.enabled=true",
+                "networkPolicy.egress=true",
+                "networkPolicy.trainingNamespaces={team-a}",
+                "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team=monitoring",
+                "trainingPods.nodeSelector.pool=gpu",
+                "trainingPods.tolerations[0].key=nvidia.com/gpu",
+                "trainingPods.tolerations[0].operator=Exists",
+            ],
+        ),
     ],
 )
 def test_the_chart_renders_what_was_reviewed(name: str, settings: list[str]) -> None:

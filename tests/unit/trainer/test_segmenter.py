@@ -12,7 +12,7 @@ from torch import nn
 
 from trainingrun_api.training import ModelConfig
 from trainingrun_trainer.errors import BadConfig
-from trainingrun_trainer.models import segmenter
+from trainingrun_trainer.models import segmenter, trial
 
 SIZE = 64
 SMALL = {"encoder_depth": 3, "decoder_channels": [32, 16, 8]}
@@ -112,9 +112,11 @@ def test_a_batch_of_one_is_tried_without_a_trace() -> None:
     assert not network.get_buffer("encoder.bn1.num_batches_tracked").any()
 
 
-def test_every_weight_that_trains_gets_a_gradient() -> None:
-    network = built("pspnet", "efficientnet-b0")
-    network(torch.rand(2, 3, SIZE, SIZE)).sum().backward()
+@pytest.mark.parametrize("size", [trial.SMALL, 2 * trial.SMALL])
+def test_every_weight_that_trains_gets_a_gradient(size: int) -> None:
+    """Whether it was tried with arithmetic or without."""
+    network = built("pspnet", "efficientnet-b0", size=size)
+    network(torch.rand(2, 3, size, size)).sum().backward()
     trained = {name for name, value in network.named_parameters() if value.requires_grad}
     assert trained == {name for name, value in network.named_parameters() if value.grad is not None}
     assert "encoder._conv_head.weight" not in trained

@@ -12,6 +12,9 @@ from trainingrun_trainer.errors import BadConfig
 from trainingrun_trainer.models import factory
 
 BATCH = 2
+SMALL = 64
+"""Pictures of so many pixels a side are quicker to compute with than to reckon without: the meta device takes
+batch norms apart in Python."""
 
 
 def step(
@@ -26,8 +29,9 @@ def step(
     """Try a network as in training, and freeze those of its weights that take no part: DDP would wait for
     their gradients.
 
-    Networks of libraries are tried on torch's meta device, without memory and arithmetic; what fails there is
-    tried again on the CPU before it is refused. A factory's network may do what that device cannot.
+    Networks of libraries are tried on torch's meta device, without memory and arithmetic, unless pictures are
+    small; what fails there is tried again on the CPU before it is refused. A factory's network may do what
+    that device cannot.
 
     Args:
         network: of logits, (batch, *outputs), of images, (batch, channels, image_size, image_size).
@@ -41,7 +45,8 @@ def step(
     field = f"model.architecture {config.architecture!r}"
     size = (channels, image_size, image_size)
     problem: Exception | None = None
-    for device in ("cpu",) if factory.is_factory(config.architecture) else ("meta", "cpu"):
+    on_cpu = factory.is_factory(config.architecture) or image_size <= SMALL
+    for device in ("cpu",) if on_cpu else ("meta", "cpu"):
         try:
             tried, logits = _tried(network, torch.zeros(BATCH, *size, device=device))
             break
