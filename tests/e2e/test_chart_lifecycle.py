@@ -35,8 +35,8 @@ def chart(installed: Cluster, images: install.Images) -> Iterator[install.Images
 
 
 def helm(cluster: Cluster, *arguments: str) -> str:
-    command = [cluster.binary("helm"), "-n", install.NAMESPACE, *arguments]
-    return run([*command, "--kubeconfig", cluster.kubeconfig])
+    helm = cluster.binary("helm")
+    return run([helm, "-n", install.NAMESPACE, "--kubeconfig", cluster.kubeconfig, *arguments])
 
 
 def revision(cluster: Cluster) -> str:
@@ -83,7 +83,7 @@ def test_a_run_under_way_outlives_upgrade_rollback_and_uninstallation(
     assert gang(runs, UNDER_WAY) == before
 
     helm(cluster, "uninstall", install.RELEASE, "--wait")
-    assert operators(cluster) == 0
+    wait_until("the operator to go", lambda: operators(cluster) == 0, seconds=30)
     runs.apply(manifest(LATER, {**spec, "command": ["true"]}))
     with pytest.raises(TimeoutError):
         runs.wait_until(LATER, bool, "noticed", seconds=UNTOUCHED_SECONDS)
