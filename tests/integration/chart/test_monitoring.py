@@ -113,16 +113,17 @@ def test_training_pods_are_looked_for_where_runs_are_carried_out(
 @pytest.mark.parametrize(
     ("settings", "peers"),
     [
-        ([], None),
+        ([], []),
         (["networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.a=b"],
          [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]),
     ],
 )  # fmt: skip
-def test_who_is_not_named_does_not_reach_the_metrics(settings: list[str], peers: list[Object] | None) -> None:
+def test_who_is_not_named_does_not_reach_the_metrics(settings: list[str], peers: list[Object]) -> None:
     """A rule without `from` would let everybody in."""
+    tests = {"podSelector": {"matchLabels": one("Pod")["metadata"]["labels"]}}
     spec = one("NetworkPolicy", "networkPolicy.enabled=true", *settings)["spec"]
     sources = {rule["ports"][0]["port"]: rule.get("from") for rule in spec["ingress"]}
-    assert sources == {"health": None} | ({"metrics": peers} if peers else {})
+    assert sources == {"health": None, "metrics": [tests, *peers]}
     labels = one("Deployment")["spec"]["template"]["metadata"]["labels"]
     assert spec["podSelector"]["matchLabels"].items() <= labels.items()
 
