@@ -22,8 +22,8 @@ SOON = 25.0
 DONE = (TrainerPhase.REPORTING, TrainerPhase.FINISHED)
 """The results are written; test_finishing.py stops a run that reports."""
 WHOM = [
-    # A lone rank that is told so while the ranks meet, before it can take a signal, leaves the others waiting:
-    # their launcher kills them after its grace, and tells of that. Not while starting, until that is mended.
+    # Not while starting: a lone rank that SIGTERM ends while the ranks meet, before it takes signals, leaves
+    # the others waiting until their launcher kills them. To be mended.
     *((phase, "one rank") for phase in TrainerPhase if phase not in (*DONE, TrainerPhase.STARTING)),
     # test_failures.py does the same in training
     (TrainerPhase.PREPARING_DATA, "the launcher"),

@@ -18,8 +18,8 @@ OPERATOR_ALERTS = (
         hold="5m",
         severity="critical",
         summary="No operator of TrainingRuns is at work",
-        description="It is down, none of several holds their Lease, or Prometheus does not reach it. Pods train on, but no run starts, "
-        "restarts or ends, and hardly an alert of a run can fire.",
+        description="It is down, none of several holds their Lease, or Prometheus does not reach it. Pods "
+        "train on, but no run starts, restarts or ends, and hardly an alert of a run can fire.",
     ),
     Alert(
         "TrainingRunOperatorQueueBacklog",
