@@ -29,7 +29,6 @@ from tests.helpers.runs import manifest
 from trainingrun_api import names
 from trainingrun_operator.settings import Settings
 
-OPERATOR_USER = f"system:serviceaccount:{install.NAMESPACE}:{install.RELEASE}"
 CLAIM = "results"
 SETTLE_SECONDS = 30
 LOOK_SECONDS = 5.0
@@ -134,7 +133,7 @@ def measure(
         behind.append(lags(cluster, namespace, time.time()))
     last, _ = operator.page()
     passed = time.time() - began
-    requests = mark.requests(OPERATOR_USER)
+    requests = mark.requests(install.OPERATOR_USER)
     writes = [request for request in requests if not request.is_read]
 
     def growth(series: str) -> float:

@@ -26,7 +26,6 @@ from tests.helpers.runs import manifest
 from trainingrun_api import names
 from trainingrun_api.reasons import Phase
 
-OPERATOR_USER = f"system:serviceaccount:{install.NAMESPACE}:{install.RELEASE}"
 NODES, PODS, IN_FLIGHT = 300, 2, 8
 RUNS_PATH = f"/apis/{names.API_VERSION}/namespaces/{{}}/{names.PLURAL}"
 JOBS_PATH = "/apis/batch/v1/namespaces/{}/jobs"
@@ -185,7 +184,7 @@ def spread(seconds: list[float]) -> dict[str, float]:
 
 def requests(found: Sequence[Request], number: int) -> dict[str, float]:
     """Of the operator for each run, and the writes of all together."""
-    own = [request for request in found if request.user == OPERATOR_USER]
+    own = [request for request in found if request.user == install.OPERATOR_USER]
     writes = [request for request in own if not request.is_read]
     events = [request for request in writes if request.resource == "events"]
     return {

@@ -10,6 +10,8 @@ from tests.cluster.shell import run
 CHART = TREE / "charts" / "trainingrun-operator"
 RELEASE = "trainingrun-operator"
 NAMESPACE = "trainingrun-system"
+OPERATOR_USER = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
+"""As the API server's audit log names the operator."""
 READY_SECONDS = 180
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.demo import install
 from tests.helpers.audit import AuditMark, Request, by_verb_and_resource
 from tests.helpers.runs import Runs, manifest
 from tests.helpers.watch import Watch, first_times
@@ -15,7 +16,6 @@ from trainingrun_api import names
 pytestmark = [pytest.mark.cluster, pytest.mark.e2e]
 
 RUNS = 50
-OPERATOR_USER = "system:serviceaccount:trainingrun-system:trainingrun-operator"
 MOST_READS_A_RUN = 2
 """One before creation; a second where the index lagged."""
 MOST_WRITES_A_RUN = 5
@@ -59,7 +59,7 @@ def test_fifty_runs_at_once_complete(runs: Runs, base_image: str, capsys: pytest
     completed = first_times(run_events, name_of, _ended)
     pods_created = first_times(pod_events, run_of, lambda pod: True)
     pods_finished = first_times(pod_events, run_of, lambda pod: pod["status"].get("phase") == "Succeeded")
-    operator = mark.requests(OPERATOR_USER)
+    operator = mark.requests(install.OPERATOR_USER)
     in_namespace = [request for request in operator if request.namespace == runs.namespace]
     report = {
         "runs": RUNS,

@@ -52,10 +52,18 @@ class Leadership:
         return holds(self._renewed, self._monotonic())
 
     def start(self, on_elected: Callable[[], object], on_lost: Callable[[], object]) -> None:
-        """Begins to stand for election; either is called once at most, `on_lost` after `on_elected`."""
-        self._thread = threading.Thread(
-            target=self._stand, args=(on_elected, on_lost), name="lease", daemon=True
-        )
+        """Begins to stand for election; either is called once at most. This process must end on `on_lost`."""
+
+        def stand() -> None:
+            try:
+                self._stand(on_elected)
+            except Exception:
+                # Without its election an operator would live on and do nothing.
+                log.exception("the election ended")
+            if not self._ending.is_set():
+                on_lost()
+
+        self._thread = threading.Thread(target=stand, name="lease", daemon=True)
         self._thread.start()
 
     def end(self) -> None:
@@ -73,7 +81,8 @@ class Leadership:
         except OperatorError as error:
             log.warning("the lease was not given back and ends in %s s: %s", LEASE_SECONDS, error)
 
-    def _stand(self, on_elected: Callable[[], object], on_lost: Callable[[], object]) -> None:
+    def _stand(self, on_elected: Callable[[], object]) -> None:
+        """Until this process ends, or has lost what it held."""
         while not self._ending.is_set():
             try:
                 self._look()
@@ -81,7 +90,6 @@ class Leadership:
                 log.warning("the lease could not be read or renewed: %s", error)
             if self._elected and self._lost:
                 log.error("lost the lease to %s", self._seen.holder if self._seen else "nobody")
-                on_lost()
                 return
             if self.holds and not self._elected:
                 self._elected = True

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         end_with_parent(main_process)
         os.setsid()  # Ctrl-C in a terminal reaches it once, from here
         _take(signal.SIG_DFL)
-        gc.disable()  # a tenth of the time of its imports, which leave no garbage
+        gc.disable()  # a sixth of the time of its imports, which leave no garbage
         from trainingrun_trainer import agent
 
         agent.run(passed_on, heartbeats)
