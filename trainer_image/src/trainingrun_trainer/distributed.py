@@ -52,23 +52,6 @@ class Ranks:
         return self.rank // self.local_world_size
 
 
-@contextmanager
-def process_group(ranks: Ranks, accelerator: str) -> Iterator[None]:
-    """All ranks in one group: gloo for CPU tensors and, on GPUs, nccl for CUDA tensors.
-
-    Lightning finds the group and uses it. It is destroyed only after success: a group with a dead peer may
-    never come down.
-    """
-    if ranks.world_size == 1:
-        yield
-        return
-    if accelerator == "gpu":
-        torch.cuda.set_device(ranks.local_rank)
-    distributed.init_process_group("cpu:gloo,cuda:nccl" if accelerator == "gpu" else "gloo")
-    yield
-    distributed.destroy_process_group()
-
-
 def leave(exit_code: int) -> None:
     """End the process now where it is one of a group, whose threads could hang or abort the interpreter's
     end."""

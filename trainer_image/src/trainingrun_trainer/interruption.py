@@ -26,7 +26,7 @@ class StopSignal:
 
     def install(self, *, deferred: bool) -> None:
         """Handle SIGTERM from now on: at once, or when the ranks vote. Until then its default action ends the
-        process, and the launcher says so: a process that joins others cannot be interrupted in Python."""
+        process, and the launcher says so."""
         self.deferred = deferred
         signal.signal(signal.SIGTERM, self._handle)
 

@@ -29,11 +29,12 @@ from trainingrun_trainer.attempt import Attempt
 from trainingrun_trainer.checkpointing import CheckpointStore
 from trainingrun_trainer.data.module import CPU, DataModule
 from trainingrun_trainer.data.prepared import PreparedData, agreed, check_ranks
-from trainingrun_trainer.distributed import broadcast, on_each_node, on_rank_0, process_group
+from trainingrun_trainer.distributed import broadcast, on_each_node, on_rank_0
 from trainingrun_trainer.finishing import finish
 from trainingrun_trainer.interruption import take_over
 from trainingrun_trainer.keeper import CheckpointKeeper, Schedule
 from trainingrun_trainer.logs import LOGGER
+from trainingrun_trainer.meeting import process_group
 from trainingrun_trainer.metrics import mode
 from trainingrun_trainer.models import factory
 from trainingrun_trainer.optimization.compilation import compile_network
@@ -60,7 +61,7 @@ def run(attempt: Attempt) -> None:
         local_world_size=attempt.ranks.local_world_size,
     )
     with tempfile.TemporaryDirectory(prefix="trainingrun-", ignore_cleanup_errors=True) as scratch:
-        with process_group(attempt.ranks, accelerator):
+        with process_group(attempt.ranks, accelerator, attempt.stop):
             finishing = _train_together(attempt, accelerator, Path(scratch))
         # the other ranks are not kept waiting
         if finishing:
@@ -70,7 +71,6 @@ def run(attempt: Attempt) -> None:
 def _train_together(attempt: Attempt, accelerator: Accelerator, scratch: Path) -> Callable[[], None] | None:
     """Train; what is left to do after the results, on rank 0."""
     config, ranks = attempt.config, attempt.ranks
-    attempt.stop.install(deferred=ranks.world_size > 1)
     if ranks.world_size > 1:
         LOGGER.info("joined the process group as rank %d of %d", ranks.rank, ranks.world_size)
     if on_rank_0(ranks, lambda: records.claim(attempt)):
