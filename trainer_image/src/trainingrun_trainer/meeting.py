@@ -13,6 +13,7 @@ from time import monotonic, sleep
 import torch
 from torch import distributed
 from torch.distributed.distributed_c10d import Store
+from torch.distributed.rendezvous import rendezvous
 
 from trainingrun_trainer.distributed import Ranks
 from trainingrun_trainer.errors import STOPPED_ADVICE, Interrupted
@@ -43,7 +44,7 @@ def process_group(ranks: Ranks, accelerator: str, stop: StopSignal) -> Iterator[
         return
     if accelerator == "gpu":
         torch.cuda.set_device(ranks.local_rank)
-    store, _, _ = next(distributed.rendezvous("env://", timeout=TIMEOUT))
+    store, _, _ = next(rendezvous("env://", timeout=TIMEOUT))
     # Only now: until here this rank can leave alone, and SIGTERM's default action ends it even inside of C++.
     stop.install(deferred=True)
     meet(store, ranks, stop)
