@@ -4,63 +4,14 @@ The API server closes a watch that lags, silently. Both ends of a latency are se
 own delay falls out.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
-from urllib.parse import urlencode
 
 import urllib3
-from kubernetes import config
 
-from tests.cluster import Cluster
-
-Object = dict[str, Any]
-READ_SECONDS = 330.0
-CONNECTIONS = 16
-
-
-class Server:
-    """The API server, by the admin's certificate. Threads may share one."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        client: Any = config.new_client_from_config(str(cluster.kubeconfig))  # type: ignore[no-untyped-call]
-        settings = client.configuration
-        self._url: str = settings.host
-        self._pool = urllib3.PoolManager(
-            cert_file=settings.cert_file,
-            key_file=settings.key_file,
-            ca_certs=settings.ssl_ca_cert,
-            maxsize=CONNECTIONS,
-            retries=False,
-        )
-
-    def __call__(self, method: str, path: str, body: Object | None = None) -> Object:
-        """One request. Raises AssertionError with the server's words where it is refused."""
-        answer = self._pool.request(
-            method, self._url + path, body=json.dumps(body) if body else None,
-            headers={"Content-Type": "application/json"},
-        )  # fmt: skip
-        assert answer.status < 300, answer.data[:500]
-        found: Object = json.loads(answer.data)
-        return found
-
-    def watch(self, path: str, version: str) -> Iterator[Object]:
-        """Events from a resourceVersion on, until the server ends it."""
-        query = urlencode({"watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true"})
-        answer = self._pool.request(
-            "GET", f"{self._url}{path}?{query}", preload_content=False, timeout=READ_SECONDS
-        )
-        rest = b""
-        try:
-            for chunk in answer.stream(1 << 16):
-                *lines, rest = (rest + chunk).split(b"\n")
-                yield from map(json.loads, lines)
-        finally:
-            answer.close()
-
+from tests.helpers.server import Object, Server
 
 Facts = Callable[[Object], Mapping[str, bool]]
 """What holds of an object, by the name of the moment at which it first did."""

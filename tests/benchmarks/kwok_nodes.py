@@ -5,19 +5,15 @@ nobody listens there.
 """
 
 import json
-import os
-import platform
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.cluster import Cluster
-from tests.cluster.cache import cache_root, content_key
-from tests.cluster.shell import run, step, wait_until
-from tests.cluster.toolchain import find_go
+from tests.cluster.shell import run, wait_until
+from tests.helpers.go_tool import go_tool
 
 TOOLS = Path(__file__).parent / "tools"
 PACKAGE = "sigs.k8s.io/kwok/cmd/kwok"
@@ -43,20 +39,6 @@ ENDED = CONTAINERS % (
     "{terminated: {exitCode: 0, reason: Completed, "
     "startedAt: {{ $now | Quote }}, finishedAt: {{ $now | Quote }}}}",
 )
-
-
-def kwok() -> Path:
-    """The binary, built where the cache lacks it. Raises ClusterError."""
-    folder = cache_root() / "tools" / content_key(TOOLS, [platform.machine()])
-    binary = folder / "kwok"
-    if not binary.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with step("building kwok"), tempfile.TemporaryDirectory(dir=folder) as scratch:
-            flags = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w"]
-            environment = {**os.environ, "CGO_ENABLED": "0"}
-            run([find_go(), "build", *flags, "-o", f"{scratch}/", PACKAGE], cwd=TOOLS, env=environment)
-            (Path(scratch) / "kwok").rename(binary)
-    return binary
 
 
 def _stage(
@@ -145,7 +127,7 @@ def nodes(cluster: Cluster, number: int, folder: Path) -> Iterator[int]:
     stages = folder / "stages.yaml"
     stages.write_text("\n---\n".join(map(json.dumps, STAGES)))
     command = [
-        str(kwok()),
+        str(go_tool(TOOLS, PACKAGE)),
         f"--kubeconfig={cluster.kubeconfig}",
         f"--config={stages}",
         f"--manage-nodes-with-label-selector={LABEL}={VALUE}",

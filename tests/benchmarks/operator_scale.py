@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import kwok_nodes, stack
-from tests.benchmarks.followed import Followed, Object, Server
+from tests.benchmarks.followed import Followed
 from tests.cluster import Cluster, ClusterError, current
 from tests.cluster.shell import step, wait_until
 from tests.demo import install
 from tests.helpers.audit import AuditMark, Request
 from tests.helpers.runs import manifest
+from tests.helpers.server import Object, Server
 from trainingrun_api import names
 from trainingrun_api.reasons import Phase
 

@@ -25,6 +25,19 @@ POD_NEWS_SECONDS = 0.1
 """The pods of a gang move together: their news is gathered for so long and looked at once."""
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """kopf would copy every object with every event to tell what changed in it, which nobody asks."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        pass
+
+
 class Add(Protocol):
     """Puts a key on the work queue."""
 
@@ -47,6 +60,7 @@ async def watch(settings: Settings, informer: Informer, add: Add) -> None:
 def _kopf_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = _NoDiffs()
     # Without this kopf would need to list namespaces and CRDs, which a namespaced installation may not.
     settings.scanning.disabled = True
     # Connections die unnoticed; each of these bounds how long the operator can be deaf.
@@ -77,10 +91,10 @@ def _registry(informer: Informer, add: Add) -> kopf.OperatorRegistry:
         run = run_from(body)
         return {run.key: run}
 
-    @kopf.index(*RUNS, id="project_index", registry=registry)
-    async def index_project(body: kopf.Body, **_: Any) -> dict[Key, Run]:
+    @kopf.index(*RUNS, id="project_index", registry=registry, when=_in_a_project)
+    async def index_project(body: kopf.Body, **_: Any) -> dict[Key | None, Run]:
         run = run_from(body)
-        return {run.project: run} if run.project else {}
+        return {run.project: run}
 
     @kopf.index(*JOBS, id="job_index", registry=registry)
     async def index_job(body: kopf.Body, **_: Any) -> dict[Key, Job]:
@@ -90,20 +104,12 @@ def _registry(informer: Informer, add: Add) -> kopf.OperatorRegistry:
     async def index_pod(body: kopf.Body, **_: Any) -> dict[Key, Pod]:
         return {_run_key(body): pod_from(body)}
 
-    @kopf.index(*RUNS, id="version_index", registry=registry)
-    @kopf.index(*JOBS, id="version_index", registry=registry)
-    @kopf.index(*PODS, id="version_index", registry=registry)
-    async def index_version(body: kopf.Body, **_: Any) -> dict[str, str]:
-        meta = body["metadata"]
-        return {meta["uid"]: meta["resourceVersion"]}
-
     @kopf.on.startup(registry=registry)
     async def attach(**indices: Any) -> None:
         informer.runs = indices["run_index"]
         informer.jobs = indices["job_index"]
         informer.pods = indices["pod_index"]
         informer.projects = indices["project_index"]
-        informer.known = indices["version_index"]
 
     @kopf.on.event(*RUNS, registry=registry)
     async def on_run(body: kopf.Body, **_: Any) -> None:
@@ -121,6 +127,10 @@ def _registry(informer: Informer, add: Add) -> kopf.OperatorRegistry:
         add(_run_key(body), delay=POD_NEWS_SECONDS)
 
     return registry
+
+
+def _in_a_project(body: kopf.Body, **_: Any) -> bool:
+    return bool(body["spec"].get("project"))
 
 
 def _run_key(body: kopf.Body) -> Key:

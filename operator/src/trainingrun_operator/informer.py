@@ -19,15 +19,19 @@ from trainingrun_operator.observed import Job, Key, Pod, Run, gone
 from trainingrun_operator.view import View
 
 
-class HasUid(Protocol):
+class Snapshot(Protocol):
     """A snapshot in an index."""
 
     @property
     def uid(self) -> str:
         """metadata.uid."""
 
+    @property
+    def resource_version(self) -> str:
+        """metadata.resourceVersion."""
 
-T = TypeVar("T", bound=HasUid)
+
+T = TypeVar("T", bound=Snapshot)
 Index = Mapping[Key, Collection[T]]
 
 
@@ -40,8 +44,6 @@ class Informer:
     pods: Index[Pod] = field(default_factory=dict)
     projects: Index[Run] = field(default_factory=dict)
     """The runs again, by namespace and project."""
-    known: Mapping[str, Collection[str]] = field(default_factory=dict)
-    """resourceVersions of all objects in the indices, by UID."""
     ghosts: set[str] = field(default_factory=set)
     """UIDs in an index of objects that no longer exist."""
     gone: dict[Key, dict[str, Pod]] = field(default_factory=dict)
@@ -93,13 +95,19 @@ class Informer:
 
     def versions(self) -> dict[str, str]:
         """resourceVersions of all objects that are taken to exist, by UID."""
-        real = ((uid, versions) for uid, versions in self.known.items() if uid not in self.ghosts)
-        return {uid: next(iter(versions)) for uid, versions in real}
+        return {uid: version for uid, version in self._known().items() if uid not in self.ghosts}
 
     def bury(self, uids: Iterable[str]) -> None:
         """Never shows these objects again; a UID is not used twice."""
-        self.ghosts = (self.ghosts | set(uids)) & set(self.known)
-        self.leaving = {uid: when for uid, when in self.leaving.items() if uid in self.known}
+        known = self._known().keys()
+        self.ghosts = (self.ghosts | set(uids)) & known
+        self.leaving = {uid: when for uid, when in self.leaving.items() if uid in known}
+
+    def _known(self) -> dict[str, str]:
+        indices: tuple[Index[Snapshot], ...] = (self.runs, self.jobs, self.pods)
+        return {
+            item.uid: item.resource_version for index in indices for items in index.values() for item in items
+        }
 
     def _members(self, project: Key) -> list[Run]:
         return [run for run in self._real(self.projects, project) if not run.over]

@@ -72,6 +72,7 @@ class Job:
 
     name: str
     uid: str
+    resource_version: str
     owner_uid: str
     attempt: int
     state: JobState
@@ -117,6 +118,7 @@ class Pod:
 
     name: str
     uid: str
+    resource_version: str
     run_uid: str
     attempt: int
     job_uid: str
@@ -174,6 +176,7 @@ def job_from(body: Raw) -> Job:
     return Job(
         name=meta["name"],
         uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
         owner_uid=controller_uid(body),
         attempt=_number(meta, names.ATTEMPT_LABEL),
         created=from_timestamp(meta["creationTimestamp"]) or _EPOCH,
@@ -192,6 +195,7 @@ def pod_from(body: Raw) -> Pod:
     return Pod(
         name=meta["name"],
         uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
         run_uid=meta["labels"].get(names.UID_LABEL, ""),
         attempt=_number(meta, names.ATTEMPT_LABEL),
         job_uid=controller_uid(body),

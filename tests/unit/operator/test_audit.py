@@ -43,12 +43,9 @@ def versions(text: str) -> dict[str, str]:
 def test_a_buried_ghost_is_not_shown_again() -> None:
     key = ("team", NAME)
     old, new = run(uid="old", creationTimestamp=at(-99)), run()
-    informer = Informer(
-        {key: [new, old]},
-        {key: [job_from(raw_job())]},
-        {key: [pod_from(raw_pod())]},
-        known={"old": ["1"], UID: ["2"]},
-    )
+    job, pod = job_from(raw_job()), pod_from(raw_pod())
+    informer = Informer({key: [new, old]}, {key: [job]}, {key: [pod]})
+    assert informer.versions().keys() == {"old", UID, job.uid, pod.uid}
     view = informer.view(key)
     assert view is not None
     assert view.run == new
@@ -56,7 +53,7 @@ def test_a_buried_ghost_is_not_shown_again() -> None:
     view = informer.view(key)
     assert view is not None
     assert view.run == old
-    assert informer.versions() == {"old": "1"}
+    assert informer.versions() == {each.uid: each.resource_version for each in (old, job, pod)}
     informer.bury(["old", "never seen"])
     assert informer.view(key) is None
     assert informer.ghosts == {"old", UID}

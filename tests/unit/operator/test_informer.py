@@ -70,5 +70,6 @@ def test_the_time_of_a_deletion_is_that_of_the_first_request(gone: bool) -> None
     [pod] = shown(informer)
     assert pod.deletion is not None
     assert (to_timestamp(pod.deletion.requested_at), to_timestamp(pod.deletion.due_at)) == (at(-20), at(-14))
+    informer.pods = {}
     informer.bury(())
     assert informer.leaving == {}

@@ -207,11 +207,12 @@ def test_a_full_volume_costs_no_checkpoint_once_it_is_free(
     assert checkpoint_files.load(tmp_path / BEST)["global_step"] == 20
 
 
-def test_the_best_one_is_written_at_the_end_of_training_at_the_latest(
+def test_best_and_last_are_written_at_the_end_of_training_at_the_latest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    saving = store(tmp_path)
-    full = [OSError(errno.ENOSPC, "full")] * 3
+    observed = Observed()
+    saving = store(tmp_path, observer=observed)
+    full = [OSError(errno.ENOSPC, "full")] * 4
     sync = os.fdatasync
 
     def while_full(descriptor: int) -> None:
@@ -222,10 +223,13 @@ def test_the_best_one_is_written_at_the_end_of_training_at_the_latest(
     monkeypatch.setattr(os, "fdatasync", while_full)
     monkeypatch.setattr("trainingrun_trainer.patience.time.sleep", lambda seconds: None)
     saving.save_checkpoint(checkpoint(10), tmp_path / BEST)
+    saving.save_checkpoint(checkpoint(20), tmp_path / LAST)
     waits: list[int] = []
     saving.settle(lambda: waits.append(1))
     assert len(waits) == 2
     assert saving.files.holds_best(10)
+    assert newest_step(tmp_path) == 20
+    assert observed.told == ["saving", "not saved", "saving", "not saved", 20]
 
 
 def test_no_last_one_speaks_of_a_best_one_that_is_not_there(

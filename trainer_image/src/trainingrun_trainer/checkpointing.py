@@ -78,6 +78,8 @@ class CheckpointStore(CheckpointIO):
         """Of last.ckpt, once it is known to be whole."""
         self._pending: dict[int, tuple[Manifest, bytes, bool]] = {}
         """By step what could not be written yet of the best epochs, and whether it was the best of all."""
+        self._unsaved: tuple[Manifest, bytes] | None = None
+        """The newest last.ckpt, where it could not be written."""
         self._ranking: Sequence[BestCheckpoint] = ()
         """The best epochs so far, where each has a file of its own."""
         self._loaded: dict[str, Any] | None = None
@@ -120,9 +122,10 @@ class CheckpointStore(CheckpointIO):
         keep = best or (storage_options is not None and manifest.step in kept)
         if keep:
             self._pending = {step: content for step, content in self._pending.items() if step in kept}
+        self._unsaved = manifest, content
         try:
             self._write_pending()
-            self._write_last(manifest, content)
+            self._write_unsaved()
             if keep:
                 self._keep(manifest, content, best=best)
             if self._ranking:
@@ -139,11 +142,14 @@ class CheckpointStore(CheckpointIO):
         """Write what is still to be written, and wait for the volume some minutes if need be.
 
         Raises:
-            OSError: the best checkpoint cannot be written.
+            OSError: the best checkpoint or the last one cannot be written.
         """
 
         def write() -> None:
             self._write_pending()
+            if saved := self._write_unsaved():
+                assert self._observer is not None
+                self._observer.saved(0.0, saved.step)
             if self._ranking:
                 self._remove_all_but(self._ranking)
 
@@ -191,6 +197,14 @@ class CheckpointStore(CheckpointIO):
         for step, (manifest, content, best) in sorted(self._pending.items()):
             self._keep(manifest, content, best=best)
             del self._pending[step]
+
+    def _write_unsaved(self) -> Manifest | None:
+        if self._unsaved is None:
+            return None
+        manifest, content = self._unsaved
+        self._write_last(manifest, content)
+        self._unsaved = None
+        return manifest
 
     def _keep(self, manifest: Manifest, content: bytes, *, best: bool) -> None:
         if best:
