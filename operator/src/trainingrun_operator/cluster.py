@@ -12,8 +12,8 @@ quicker.
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -22,6 +22,8 @@ import urllib3
 from kubernetes import config as kube_config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTResponse
+from pydantic_core import from_json
 
 from trainingrun_api import names
 from trainingrun_operator.errors import (
@@ -42,6 +44,9 @@ safe: a create that came through answers AlreadyExists, an update that came thro
 LONGEST_RETRY_AFTER = 10.0
 """A server that asks for a longer pause gets the request back by the work queue."""
 PAGE_SIZE = 500
+WATCH_SECONDS = 300
+SILENCE_SECONDS = 70.0
+WATCH_CHUNK = 1 << 16
 JSON = "application/json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 NO_ANSWER = 0
@@ -168,13 +173,58 @@ class ApiCluster:
         self, resource: Resource, namespace: str, selector: str = "", fields: str = ""
     ) -> list[dict[str, Any]]:
         """All objects of a kind with these labels and fields in a namespace."""
-        return [item for page in self._pages(resource, namespace, selector, JSON, fields) for item in page]
+        pages = self._pages(resource, namespace, selector, JSON, fields)
+        return [item for page in pages for item in page["items"]]
+
+    def list_all(
+        self, resource: Resource, namespace: str | None, selector: str
+    ) -> tuple[list[dict[str, Any]], str]:
+        """All objects of a kind with these labels in one namespace, or in all, and the list's version."""
+        items: list[dict[str, Any]] = []
+        version = ""
+        for page in self._pages(resource, namespace, selector, JSON):
+            items += page["items"]
+            version = page["metadata"]["resourceVersion"]
+        return items, version
+
+    def watch(
+        self, resource: Resource, namespace: str | None, selector: str, version: str
+    ) -> Iterator[dict[str, Any]]:
+        """The events after a version, as the API server words them, until it ends the watch, or falls silent
+        though it owes a bookmark each minute: connections die unnoticed.
+
+        Raises ApiError and UnavailableError.
+        """
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(WATCH_SECONDS),
+            "labelSelector": selector,
+        }
+        path = resource.path(namespace)
+        try:
+            answer = self._call("GET", path, query, None, JSON, SILENCE_SECONDS)
+            self._count("watch", resource.plural, answer.status)
+            if answer.status != 200:
+                data: bytes = answer.read()  # type: ignore[no-untyped-call]
+                raise _Answer(answer.status, data).error()
+            with closing(answer.response) as stream:
+                rest = b""
+                for chunk in stream.stream(WATCH_CHUNK):
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    yield from map(from_json, lines)
+        except urllib3.exceptions.ReadTimeoutError:
+            return
+        except (urllib3.exceptions.HTTPError, ApiException) as error:
+            raise UnavailableError(f"watch {path}: {error}") from error
 
     def list_versions(self, resource: Resource, namespace: str | None, selector: str = "") -> dict[str, str]:
         """resourceVersions of all objects of a kind in one namespace, or in all, by UID; the server sends
         nothing but metadata."""
         pages = self._pages(resource, namespace, selector, METADATA_ONLY)
-        found = (item["metadata"] for page in pages for item in page)
+        # An empty list of bare metadata comes as null.
+        found = (item["metadata"] for page in pages for item in page["items"] or ())
         return {meta["uid"]: meta["resourceVersion"] for meta in found}
 
     def serves(self, resource: Resource) -> bool:
@@ -188,13 +238,12 @@ class ApiCluster:
 
     def _pages(
         self, resource: Resource, namespace: str | None, selector: str, accept: str, fields: str = ""
-    ) -> Iterator[Sequence[dict[str, Any]]]:
+    ) -> Iterator[dict[str, Any]]:
         chosen = {"labelSelector": selector, "fieldSelector": fields}
         query = {"limit": str(PAGE_SIZE), **{name: text for name, text in chosen.items() if text}}
         while True:
             page = self._request("list", "GET", resource, resource.path(namespace), query, accept=accept)
-            # An empty list of bare metadata comes as null.
-            yield page["items"] or ()
+            yield page
             if not (token := page["metadata"].get("continue")):
                 return
             query["continue"] = token
@@ -228,6 +277,23 @@ class ApiCluster:
     def _send(
         self, method: str, path: str, query: Mapping[str, str] | None, body: Raw | None, accept: str
     ) -> "_Answer":
+        try:
+            response = self._call(method, path, query, body, accept, READ_SECONDS)
+            data: bytes = response.read()  # type: ignore[no-untyped-call]
+        except (urllib3.exceptions.HTTPError, ApiException) as error:
+            return _Answer(NO_ANSWER, f"{method} {path}: {error}".encode())
+        asked: str = response.getheader("Retry-After", "")  # type: ignore[no-untyped-call]
+        return _Answer(response.status, data, float(asked) if asked.isdigit() else 0.0)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Raw | None,
+        accept: str,
+        read_seconds: float,
+    ) -> RESTResponse:
         serialized = self._client.param_serialize(
             method,
             path,
@@ -236,13 +302,7 @@ class ApiCluster:
             body=body,
             auth_settings=["BearerToken"],
         )
-        try:
-            response = self._client.call_api(*serialized, _request_timeout=(CONNECT_SECONDS, READ_SECONDS))
-            data: bytes = response.read()  # type: ignore[no-untyped-call]
-        except (urllib3.exceptions.HTTPError, ApiException) as error:
-            return _Answer(NO_ANSWER, f"{method} {path}: {error}".encode())
-        asked: str = response.getheader("Retry-After", "")  # type: ignore[no-untyped-call]
-        return _Answer(response.status, data, float(asked) if asked.isdigit() else 0.0)
+        return self._client.call_api(*serialized, _request_timeout=(CONNECT_SECONDS, read_seconds))
 
 
 @dataclass(frozen=True, slots=True)

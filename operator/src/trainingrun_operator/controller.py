@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from trainingrun_api import names
 from trainingrun_api.reasons import Phase
 from trainingrun_operator import health, logs
+from trainingrun_operator.children import Children
 from trainingrun_operator.cluster import RUNS, ApiCluster, connect
 from trainingrun_operator.conditions import ended
 from trainingrun_operator.errors import LeaseLostError, OperatorError, UnavailableError
@@ -111,6 +112,15 @@ class Controller:
             self.queue.add,
             self._metrics.count_mismatches,
         )
+        # Connections of its own: each watch keeps one.
+        watching = connect(2 * max(1, len(settings.namespaces)))
+        self._children = Children(
+            ApiCluster(watching, self._stopping.wait, self._metrics.count_request),
+            informer,
+            settings.namespaces,
+            self.queue.add,
+            self._stopping,
+        )
         self._uids: dict[Key, str] = {}
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
@@ -118,6 +128,7 @@ class Controller:
         return [
             *(self._work() for _ in range(self._settings.workers)),
             *(self._scraper.work() for _ in range(SCRAPERS)),
+            self._children.work(),
             self._resync.work(),
             self._stand_for_election(),
         ]
@@ -177,6 +188,7 @@ class Controller:
 
     async def _work(self) -> None:
         await self._elected.wait()
+        await self._children.listed.wait()
         while True:
             key = await self.queue.get()
             if view := self._informer.view(key):

@@ -5,6 +5,7 @@ OperatorError
 │   ├── NotFoundError       404
 │   ├── AlreadyExistsError  409 on create
 │   ├── ConflictError       409 on update: the decision rested on an outdated object
+│   ├── ExpiredError        410: the version that was asked for is too old
 │   ├── InvalidError        400, 422: the same request can never succeed
 │   └── RefusedError        other 4xx, admission: quota, policies, permissions; may succeed later
 ├── UnavailableError        429, 5xx, no connection, timeout, after all retries
@@ -55,6 +56,10 @@ class ConflictError(ApiError):
     """The object changed since it was read, or is another one by now."""
 
 
+class ExpiredError(ApiError):
+    """The API server no longer knows the version that was asked for: list anew."""
+
+
 class InvalidError(ApiError):
     """The request is wrong in itself."""
 
@@ -101,6 +106,8 @@ def from_status(status: int, reason: str, message: str) -> ApiError | Unavailabl
             if reason == "AlreadyExists"
             else ConflictError(status, message)
         )
+    if status == 410:
+        return ExpiredError(status, message)
     if status in (400, 422) and not DENIED.search(message):
         return InvalidError(status, message)
     return RefusedError(status, message)

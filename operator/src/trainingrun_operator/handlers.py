@@ -1,28 +1,25 @@
-"""The only door to kopf, which serves as an informer and nothing else.
+"""The only door to kopf, which serves as an informer of TrainingRuns and nothing else; their Jobs and pods
+come by `children`.
 
 Handlers keep facts in indices and put keys on the queue; they decide nothing and write nothing. So kopf needs
 no finalizers, annotations or retries of its own, and neither the order nor the number of events matters.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import kopf
 
 from trainingrun_api import names
 from trainingrun_operator.informer import Informer
-from trainingrun_operator.observed import Job, JobState, Key, Pod, Run, job_from, pod_from, run_from
+from trainingrun_operator.observed import Key, Run, run_from
 from trainingrun_operator.settings import Settings
-from trainingrun_operator.workqueue import Priority
+from trainingrun_operator.workqueue import Add
 
 RUNS = (names.GROUP, names.VERSION, names.PLURAL)
-JOBS = ("batch", "v1", "jobs")
-PODS = ("", "v1", "pods")
 
 OUTAGE_BACKOFFS = (1, 1, 2, 3) + (5,) * 120
 """Seconds between tries while the API server is away: the watch is back within moments of its return. After
 ten minutes the process ends, which Kubernetes then takes for a new trouble and starts it again at once."""
-POD_NEWS_SECONDS = 0.1
-"""The pods of a gang move together: their news is gathered for so long and looked at once."""
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
@@ -36,13 +33,6 @@ class _NoDiffs(kopf.DiffBaseStorage):
 
     def store(self, **_: Any) -> None:
         pass
-
-
-class Add(Protocol):
-    """Puts a key on the work queue."""
-
-    def __call__(self, key: Key, delay: float = 0.0, priority: Priority = Priority.NORMAL) -> None:
-        """Delay in seconds."""
 
 
 async def watch(settings: Settings, informer: Informer, add: Add) -> None:
@@ -71,8 +61,6 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.networking.request_timeout = 60
     settings.networking.error_backoffs = OUTAGE_BACKOFFS
     settings.watching.chunk_size = 500
-    settings.watching.label_selectors[JOBS] = names.RUN_LABEL
-    settings.watching.label_selectors[PODS] = names.RUN_LABEL
     # Handlers end within a moment, so a stopping operator need not wait for them.
     settings.queueing.exit_timeout = 0.1
     settings.process.ultimate_exiting_timeout = 20
@@ -96,19 +84,9 @@ def _registry(informer: Informer, add: Add) -> kopf.OperatorRegistry:
         run = run_from(body)
         return {run.project: run}
 
-    @kopf.index(*JOBS, id="job_index", registry=registry)
-    async def index_job(body: kopf.Body, **_: Any) -> dict[Key, Job]:
-        return {_run_key(body): job_from(body)}
-
-    @kopf.index(*PODS, id="pod_index", registry=registry)
-    async def index_pod(body: kopf.Body, **_: Any) -> dict[Key, Pod]:
-        return {_run_key(body): pod_from(body)}
-
     @kopf.on.startup(registry=registry)
     async def attach(**indices: Any) -> None:
         informer.runs = indices["run_index"]
-        informer.jobs = indices["job_index"]
-        informer.pods = indices["pod_index"]
         informer.projects = indices["project_index"]
 
     @kopf.on.event(*RUNS, registry=registry)
@@ -116,23 +94,8 @@ def _registry(informer: Informer, add: Add) -> kopf.OperatorRegistry:
         meta = body["metadata"]
         add((meta["namespace"], meta["name"]))
 
-    @kopf.on.event(*JOBS, registry=registry)
-    async def on_job(body: kopf.Body, **_: Any) -> None:
-        over = job_from(body).state != JobState.ACTIVE
-        add(_run_key(body), priority=Priority.ENDED if over else Priority.NORMAL)
-
-    @kopf.on.event(*PODS, registry=registry)
-    async def on_pod(body: kopf.Body, type: str | None, **_: Any) -> None:
-        informer.heard(_run_key(body), pod_from(body), gone=type == "DELETED")
-        add(_run_key(body), delay=POD_NEWS_SECONDS)
-
     return registry
 
 
 def _in_a_project(body: kopf.Body, **_: Any) -> bool:
     return bool(body["spec"].get("project"))
-
-
-def _run_key(body: kopf.Body) -> Key:
-    meta = body["metadata"]
-    return meta["namespace"], meta["labels"][names.RUN_LABEL]

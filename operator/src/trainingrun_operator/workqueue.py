@@ -11,10 +11,11 @@ Belongs to one event loop. All but `get` is plain data and takes the time as it 
 import asyncio
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
 from trainingrun_operator.observed import Key
 
@@ -27,6 +28,13 @@ class Priority(IntEnum):
 
     ENDED = 0
     NORMAL = 1
+
+
+class Add(Protocol):
+    """Puts a key on the work queue."""
+
+    def __call__(self, key: Key, delay: float = 0.0, priority: Priority = Priority.NORMAL) -> None:
+        """Delay in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,8 @@ class WorkQueue:
         self._order = itertools.count()
         self._working: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
-        self._changed = asyncio.Event()
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
 
     def add(self, key: Key, delay: float = 0.0, priority: Priority = Priority.NORMAL) -> None:
         """Wants a key to be worked on after a delay in seconds; the sooner and the more urgent wish wins."""
@@ -107,11 +116,20 @@ class WorkQueue:
 
     async def get(self) -> Key:
         """Waits for `take` to have a key."""
+        loop = asyncio.get_running_loop()
         while (key := self.take()) is None:
-            self._changed.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._next_due()):
-                    await self._changed.wait()
+            waiter = loop.create_future()
+            self._waiters.append(waiter)
+            self._set_alarm()
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():  # the call was for somebody
+                    self._call()
+                raise
+        if self._ready:
+            self._call()
+        self._set_alarm()
         return key
 
     @property
@@ -127,11 +145,12 @@ class WorkQueue:
     def _file(self, key: Key, entry: _Entry) -> None:
         if entry.due <= self._clock():
             heapq.heappush(self._ready, (entry.priority, next(self._order), key, entry))
+            self._call()
         else:
             heapq.heappush(self._delayed, (entry.due, next(self._order), key, entry))
             if len(self._delayed) > MOST_STALE + 2 * len(self._entries):
                 self._sweep()
-        self._changed.set()
+            self._set_alarm()
 
     def _sweep(self) -> None:
         """Drops the candidates that nobody wants any more."""
@@ -145,5 +164,26 @@ class WorkQueue:
         if again_after is not None:
             self.add(key, again_after)
 
-    def _next_due(self) -> float | None:
-        return max(0.0, self._delayed[0][0] - self._clock()) if self._delayed else None
+    def _call(self) -> None:
+        """Wakes one of those that wait: all of them would find one key."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def _set_alarm(self) -> None:
+        """Lets somebody look again when the next key is due."""
+        if not self._waiters or not self._delayed:
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time() + max(0.0, self._delayed[0][0] - self._clock())
+        if self._alarm:
+            if self._alarm.when() <= due:
+                return
+            self._alarm.cancel()
+        self._alarm = loop.call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._call()

@@ -1,8 +1,10 @@
-"""kopf as the informer, against an API server that can be made to lose events and to break down."""
+"""The watches of runs and of their children, against an API server that can be made to lose events and to
+break down."""
 
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +12,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from kubernetes.client import ApiClient, Configuration
 
 from tests.unit.operator.builders import NAME, NAMESPACE, dead_pod, raw_job, raw_pod, raw_run
 from trainingrun_operator import handlers
+from trainingrun_operator.children import POD_NEWS_SECONDS, Children
+from trainingrun_operator.cluster import ApiCluster
 from trainingrun_operator.informer import Informer
 from trainingrun_operator.observed import Key
 from trainingrun_operator.settings import Settings
@@ -110,17 +115,25 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario]
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
         settings = Settings(trainer_image="x")
         watched = Watched()
+        stopping = threading.Event()
+        api = ApiClient(Configuration(host=f"http://127.0.0.1:{port}", retries=False))
+        cluster = ApiCluster(api, stopping.wait, lambda *_: None)
+        children = Children(cluster, watched.informer, (), watched.add, stopping)
+        following = asyncio.create_task(children.work())
+        await children.listed.wait()
         watch = asyncio.create_task(handlers.watch(settings, watched.informer, watched.add))
         acting = asyncio.create_task(bounded(scenario(server, watched)))
         try:
-            await asyncio.wait([watch, acting], return_when=asyncio.FIRST_COMPLETED)
-            if watch.done():
-                await watch
+            await asyncio.wait([watch, following, acting], return_when=asyncio.FIRST_COMPLETED)
+            for part in (watch, following):
+                if part.done():
+                    await part
             await acting
         finally:
-            acting.cancel()
-            watch.cancel()
-            await asyncio.gather(watch, acting, return_exceptions=True)
+            stopping.set()
+            for task in (acting, watch, following):
+                task.cancel()
+            await asyncio.gather(watch, following, acting, return_exceptions=True)
             await runner.cleanup()
 
     return lambda scenario: asyncio.run(run(scenario))
@@ -137,13 +150,12 @@ async def until(holds: Callable[[], object]) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_lists_fill_the_index_before_any_run_is_brought_up(play: Callable[[Scenario], None]) -> None:
+def test_lists_fill_the_informer(play: Callable[[Scenario], None]) -> None:
     async def scenario(server: ApiServer, watched: Watched) -> None:
-        await until(lambda: watched.added)
+        await until(lambda: len(watched.added) == 3)
         view = watched.informer.view(KEY)
         assert view is not None
         assert (len(view.jobs), len(view.pods)) == (1, 1)
-        await until(lambda: len(watched.added) == 3)
         assert {key for key, *_ in watched.added} == {KEY}
         assert server.selectors == {
             "trainingruns": "",
@@ -166,7 +178,7 @@ def test_the_news_of_an_ended_job_is_urgent_and_that_of_pods_is_gathered(
         watched.added.clear()
         server.tell("pods", "MODIFIED", raw_pod(phase="Succeeded"))
         await until(lambda: watched.added)
-        assert watched.added == [(KEY, handlers.POD_NEWS_SECONDS, Priority.NORMAL)]
+        assert watched.added == [(KEY, POD_NEWS_SECONDS, Priority.NORMAL)]
 
     play(scenario)
 
@@ -195,21 +207,34 @@ def test_a_deleted_pod_is_still_heard_as_ended(play: Callable[[Scenario], None])
     play(scenario)
 
 
-def test_what_was_deleted_during_an_interruption_haunts_the_index_until_the_audit(
+def test_a_run_that_was_deleted_during_an_interruption_haunts_the_index_until_the_audit(
     play: Callable[[Scenario], None],
 ) -> None:
     async def scenario(server: ApiServer, watched: Watched) -> None:
         await until(lambda: len(watched.added) == 3)
-        server.objects["jobs"] = []
-        server.tell("jobs", "ERROR", {"code": 410})
-        await until(lambda: server.lists["jobs"] == 2)
+        server.objects["trainingruns"] = []
+        server.tell("trainingruns", "ERROR", {"code": 410})
+        await until(lambda: server.lists["trainingruns"] == 2)
         view = watched.informer.view(KEY)
-        assert view is not None
-        assert view.jobs, "kopf drops such objects by now: the audit can go"
-        watched.informer.bury({view.jobs[0].uid})
+        assert view is not None, "kopf drops such objects by now: the audit can go"
+        watched.informer.bury({view.run.uid})
+        assert watched.informer.view(KEY) is None
+
+    play(scenario)
+
+
+def test_children_that_were_deleted_during_an_interruption_are_gone(play: Callable[[Scenario], None]) -> None:
+    async def scenario(server: ApiServer, watched: Watched) -> None:
+        await until(lambda: len(watched.added) == 3)
+        watched.added.clear()
+        for plural in ("jobs", "pods"):
+            server.objects[plural] = []
+            server.tell(plural, "ERROR", {"code": 410})
+        await until(lambda: len(watched.added) == 2)
         view = watched.informer.view(KEY)
         assert view is not None
         assert view.jobs == ()
+        assert [pod.alive for pod in view.pods] == [False]
 
     play(scenario)
 
@@ -217,7 +242,7 @@ def test_what_was_deleted_during_an_interruption_haunts_the_index_until_the_audi
 def test_a_watch_that_breaks_down_ends_the_process(play: Callable[[Scenario], None]) -> None:
     async def scenario(server: ApiServer, watched: Watched) -> None:
         await until(lambda: len(watched.added) == 3)
-        server.tell("jobs", "ERROR", {"code": 500, "message": "out of order"})
+        server.tell("trainingruns", "ERROR", {"code": 500, "message": "out of order"})
         await asyncio.Event().wait()
 
     with pytest.raises(Exception, match="out of order"):

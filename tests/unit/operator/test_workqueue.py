@@ -160,6 +160,30 @@ def test_waiting_workers_get_what_comes_and_what_falls_due() -> None:
     assert asyncio.run(scenario()) == [A, B]
 
 
+def test_a_worker_that_is_busy_leaves_what_falls_due_to_another() -> None:
+    async def scenario() -> list[Key]:
+        queue = WorkQueue(asyncio.get_running_loop().time)
+        waiting = [asyncio.create_task(queue.get()) for _ in range(2)]
+        await asyncio.sleep(0)
+        for key, delay in ((A, 0.01), (B, 0.03)):
+            queue.add(key, delay)
+        return [await asyncio.wait_for(worker, 5) for worker in waiting]  # neither asks again
+
+    assert asyncio.run(scenario()) == [A, B]
+
+
+def test_a_worker_that_is_cancelled_passes_its_call_on() -> None:
+    async def scenario() -> Key:
+        queue = WorkQueue(asyncio.get_running_loop().time)
+        first, second = (asyncio.create_task(queue.get()) for _ in range(2))
+        await asyncio.sleep(0)
+        queue.add(A)
+        first.cancel()
+        return await asyncio.wait_for(second, 5)
+
+    assert asyncio.run(scenario()) == A
+
+
 def test_no_key_is_lost_between_many_workers() -> None:
     async def scenario() -> list[Key]:
         queue = WorkQueue(asyncio.get_running_loop().time)

@@ -1,0 +1,186 @@
+"""The Jobs and pods of all runs. A thread follows each kind; what it brings is kept for the informer, and put
+on the work queue.
+
+Stores and queue belong to the event loop; a thread reads, cuts an object down to its facts and hands them
+over.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic
+
+from trainingrun_api import names
+from trainingrun_operator.cluster import JOBS, PODS, ApiCluster, Resource
+from trainingrun_operator.informer import Informer, T
+from trainingrun_operator.observed import Job, JobState, Key, Pod, Raw, job_from, pod_from
+from trainingrun_operator.reflector import Changed, Listed, reflect
+from trainingrun_operator.workqueue import Add, Priority
+
+POD_NEWS_SECONDS = 0.1
+"""The pods of a gang move together: their news is gathered for so long and looked at once."""
+
+
+class Store(Mapping[Key, Collection[T]], Generic[T]):
+    """Objects by namespace and name of the run whose label they carry."""
+
+    def __init__(self) -> None:
+        self._by_run: dict[Key, dict[str, T]] = {}
+        self._run_of: dict[str, Key] = {}
+
+    def __getitem__(self, key: Key) -> Collection[T]:
+        return self._by_run[key].values()
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._by_run)
+
+    def __len__(self) -> int:
+        return len(self._by_run)
+
+    def put(self, key: Key, item: T) -> None:
+        """Holds an object in the place of what was held of it before."""
+        if self._run_of.get(item.uid, key) != key:
+            self.drop(item.uid)
+        self._run_of[item.uid] = key
+        self._by_run.setdefault(key, {})[item.uid] = item
+
+    def drop(self, uid: str) -> None:
+        """Holds it no more."""
+        key = self._run_of.pop(uid, None)
+        if key is not None:
+            items = self._by_run[key]
+            del items[uid]
+            if not items:
+                del self._by_run[key]
+
+    def others(self, namespace: str | None, uids: Collection[str]) -> list[tuple[Key, T]]:
+        """What is held of a namespace, or of all, beside these."""
+        return [
+            (key, item)
+            for key, items in self._by_run.items()
+            if namespace in (None, key[0])
+            for uid, item in items.items()
+            if uid not in uids
+        ]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One kind in one namespace, or in all."""
+
+    cluster: ApiCluster
+    resource: Resource
+    namespace: str | None
+
+    def list_all(self) -> tuple[list[dict[str, Any]], str]:
+        return self.cluster.list_all(self.resource, self.namespace, names.RUN_LABEL)
+
+    def watch(self, version: str) -> Iterator[dict[str, Any]]:
+        return self.cluster.watch(self.resource, self.namespace, names.RUN_LABEL, version)
+
+
+class Children:
+    """Follows the Jobs and pods. To be made in the event loop."""
+
+    def __init__(
+        self,
+        cluster: ApiCluster,
+        informer: Informer,
+        namespaces: Sequence[str],
+        add: Add,
+        stopping: threading.Event,
+    ) -> None:
+        """`cluster` has two connections for each namespace; none of `namespaces` means all."""
+        self._cluster = cluster
+        self._informer = informer
+        self._namespaces: Sequence[str | None] = namespaces or (None,)
+        self._add = add
+        self._stopping = stopping
+        self._loop = asyncio.get_running_loop()
+        self._missing = 2 * len(self._namespaces)
+        self.listed = asyncio.Event()
+        """Set once everything has been listed for the first time."""
+
+    async def work(self) -> None:
+        """Follows them for ever; raises what a thread dies of."""
+        jobs, pods = Store[Job](), Store[Pod]()
+        self._informer.jobs, self._informer.pods = jobs, pods
+        death: asyncio.Future[None] = self._loop.create_future()
+        for namespace in self._namespaces:
+            self._start(JOBS, namespace, job_from, jobs, self._on_job, death)
+            self._start(PODS, namespace, pod_from, pods, self._on_pod, death)
+        await death
+
+    def _start(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        facts: Callable[[Raw], T],
+        store: Store[T],
+        react: Callable[[Key, T, bool], None],
+        death: "asyncio.Future[None]",
+    ) -> None:
+        def told(news: Listed | Changed) -> None:
+            if isinstance(news, Listed):
+                items = [(_run_key(body), facts(body)) for body in news.objects]
+                self._hand_over(partial(self._on_list, namespace, items, store, react))
+            else:
+                item = facts(news.object)
+                self._hand_over(partial(_on_change, _run_key(news.object), item, news.gone, store, react))
+
+        def follow() -> None:
+            try:
+                reflect(_Source(self._cluster, resource, namespace), told, self._stopping)
+            except Exception as error:  # noqa: BLE001 - the end of the whole operator
+                self._hand_over(partial(_die, death, error))
+
+        threading.Thread(target=follow, name=f"watch {resource.plural}", daemon=True).start()
+
+    def _hand_over(self, work: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the process ends
+            self._loop.call_soon_threadsafe(work)
+
+    def _on_list(
+        self,
+        namespace: str | None,
+        items: list[tuple[Key, T]],
+        store: Store[T],
+        react: Callable[[Key, T, bool], None],
+    ) -> None:
+        for key, item in store.others(namespace, {item.uid for _, item in items}):
+            _on_change(key, item, True, store, react)
+        for key, item in items:
+            _on_change(key, item, False, store, react)
+        if self._missing:
+            self._missing -= 1
+            if not self._missing:
+                self.listed.set()
+
+    def _on_job(self, key: Key, job: Job, gone: bool) -> None:
+        over = job.state != JobState.ACTIVE
+        self._add(key, priority=Priority.ENDED if over else Priority.NORMAL)
+
+    def _on_pod(self, key: Key, pod: Pod, gone: bool) -> None:
+        self._informer.heard(key, pod, gone=gone)
+        self._add(key, delay=POD_NEWS_SECONDS)
+
+
+def _on_change(key: Key, item: T, gone: bool, store: Store[T], react: Callable[[Key, T, bool], None]) -> None:
+    if gone:
+        store.drop(item.uid)
+    else:
+        store.put(key, item)
+    react(key, item, gone)
+
+
+def _die(death: "asyncio.Future[None]", error: Exception) -> None:
+    if not death.done():
+        death.set_exception(error)
+
+
+def _run_key(body: Raw) -> Key:
+    meta = body["metadata"]
+    return meta["namespace"], meta["labels"][names.RUN_LABEL]
