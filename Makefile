@@ -24,7 +24,7 @@ test: python ## Everything: lint, types, unit, golden, integration, end to end
 	@echo "make test took $$(($$(date +%s) - $(STARTED))) s, setup and images included"
 
 ##@ Parts of `make test`
-.PHONY: checks lint types unit golden integration e2e chaos bench-trainer bench-live bench-operator
+.PHONY: checks lint types unit golden integration e2e chaos bench-trainer bench-live bench-operator audit
 # The output of each part comes in one piece, for `make test` makes the cluster and the images meanwhile.
 checks: venv ## What needs no cluster: lint, types, unit, golden
 	@for part in lint types unit golden; do \
@@ -65,6 +65,9 @@ bench-operator: setup ## What 100 and 1000 runs cost beside plain Jobs, on nodes
 bench-live: setup ## What the operator costs while 500 runs train; wants the test cluster for itself
 	$(BIN)/python -m tests.benchmarks.live_runs
 
+audit: venv ## Known vulnerabilities, good practice of the chart and the images, and an SBOM of each image
+	$(BIN)/python -m tests.audit
+
 ##@ Environment
 .PHONY: python setup venv lock cluster-up cluster-down cluster-status images loaded
 python:
@@ -95,12 +98,15 @@ loaded: cluster-up images ## Give the images to the nodes of the test cluster
 	@$(PYTHON) -m tests.cluster.images load base trainer operator || test $$? = "$(ACCEPTED_STATUS)"
 
 ##@ Development
-.PHONY: crds monitoring dashboards-preview format hooks clean help
+.PHONY: crds monitoring chart-readme dashboards-preview format hooks clean help
 crds: venv ## Generate the CustomResourceDefinition from the models
 	$(BIN)/trainingrun-crd
 
 monitoring: venv ## Generate tables of docs/metrics.md, dashboards and rules from the metrics' definitions
 	$(BIN)/python -m trainingrun_monitoring
+
+chart-readme: venv ## Generate the chart's README from its template and the comments in values.yaml
+	$(BIN)/python -m tests.helpers.chart_readme
 
 dashboards-preview: venv ## Draw each dashboard into build/dashboards: of made-up runs, or of PROMETHEUS=URL
 	$(BIN)/python -m tests.preview $(if $(PROMETHEUS),--prometheus=$(PROMETHEUS))

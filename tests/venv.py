@@ -32,6 +32,7 @@ LOCKS: Mapping[str, Sequence[str]] = {
     "build.txt": ("requirements/build.in",),
     "operator.txt": ("pyproject.toml", "--extra=operator"),
     "trainer.txt": ("pyproject.toml", "--extra=trainer"),
+    "audit.txt": ("requirements/audit.in",),
     "dev.txt": ("pyproject.toml", "--extra=operator", "--extra=trainer", "--extra=dev"),
 }
 """Each lock file and what it is resolved from. dev.txt is last: the images' versions constrain it."""
@@ -55,11 +56,11 @@ def main(arguments: Sequence[str]) -> int:
 def make_venv() -> None:
     """Bring .venv to the locked state unless it is there already."""
     lock = REQUIREMENTS / "dev.txt"
-    wanted = _digest(lock.read_bytes(), (TREE / "pyproject.toml").read_bytes(), sys.version.encode())
+    wanted = digest(lock.read_bytes(), (TREE / "pyproject.toml").read_bytes(), sys.version.encode())
     stamp = VENV / "trainingrun.stamp"
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    uv = _uv()
+    uv = pinned_uv()
     python = VENV / "bin" / "python"
     with step("installing the locked Python packages into .venv"):
         _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, VENV])
@@ -71,7 +72,7 @@ def make_venv() -> None:
 
 def make_locks() -> None:
     """Resolve every lock file anew, for all Pythons and platforms that the project supports."""
-    uv = _uv()
+    uv = pinned_uv()
     for name in LOCKS:
         with step(f"resolving requirements/{name}"):
             _run(lock_command(uv, name))
@@ -89,10 +90,10 @@ def lock_command(uv: str, name: str) -> list[str]:
     ]
 
 
-def _uv() -> str:
+def pinned_uv() -> str:
     """The pinned uv, installed into the cache by pip."""
     lock = REQUIREMENTS / "uv.txt"
-    folder = cache_root() / "uv" / _digest(lock.read_bytes())[:16]
+    folder = cache_root() / "uv" / digest(lock.read_bytes())[:16]
     uv = folder / "bin" / "uv"
     if not uv.exists():
         ensure_pip()
@@ -107,11 +108,12 @@ def _run(command: Sequence[str | Path]) -> None:
     run_logged(command, LOG, env=environment, cwd=TREE)
 
 
-def _digest(*parts: bytes) -> str:
-    digest = hashlib.sha256()
+def digest(*parts: bytes) -> str:
+    """Of several contents, each apart."""
+    whole = hashlib.sha256()
     for part in parts:
-        digest.update(hashlib.sha256(part).digest())
-    return digest.hexdigest()
+        whole.update(hashlib.sha256(part).digest())
+    return whole.hexdigest()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ TOOLS = Path(__file__).parent / "tools"
 PACKAGE = "sigs.k8s.io/kwok/cmd/kwok"
 LABEL, VALUE = "type", "kwok"
 NODE_SELECTOR = {LABEL: VALUE}
+TAINT = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
+TOLERATION = {**TAINT, "operator": "Equal"}
 NODE_ADDRESS = "10.202.255.254"
 """Not of the loopback range: the API server refuses such endpoints, and controllers would try for ever."""
 PODS = "10.202.0.0/16"
@@ -162,6 +164,7 @@ def _node(index: int) -> dict[str, Any]:
             "labels": {**NODE_SELECTOR, "kubernetes.io/hostname": name},
             "annotations": {"node.alpha.kubernetes.io/ttl": "0"},
         },
+        "spec": {"taints": [TAINT]},
         "status": {"allocatable": offered, "capacity": offered},
     }
 

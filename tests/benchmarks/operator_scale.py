@@ -65,7 +65,7 @@ def run_body(name: str) -> Object:
         "command": ["true"],
         "nodes": PODS,
         "resources": {"gpus": 1},
-        "pod": {"nodeSelector": kwok_nodes.NODE_SELECTOR},
+        "pod": {"nodeSelector": kwok_nodes.NODE_SELECTOR, "tolerations": [kwok_nodes.TOLERATION]},
     }
     return manifest(name, spec)
 
@@ -74,7 +74,12 @@ def job_body(name: str) -> Object:
     """A plain Job of the same size."""
     gpu = {GPU: "1"}
     container = {"name": "trainer", "image": IMAGE, "resources": {"requests": gpu, "limits": gpu}}
-    pod = {"restartPolicy": "Never", "containers": [container], "nodeSelector": kwok_nodes.NODE_SELECTOR}
+    pod = {
+        "restartPolicy": "Never",
+        "containers": [container],
+        "nodeSelector": kwok_nodes.NODE_SELECTOR,
+        "tolerations": [kwok_nodes.TOLERATION],
+    }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from trainingrun_api import TrainingRunSpec, TrainingRunStatus, names
+from trainingrun_api.reasons import Reason
 from trainingrun_api.status import AttemptRecord
 from trainingrun_operator import events
 from trainingrun_operator.cluster import JOBS, PODS, RESOURCES, RUNS, Cluster
@@ -70,6 +71,8 @@ class _Written:
     at: datetime
     outdated: frozenset[str]
     """resourceVersions from before the write."""
+    held_since: datetime | None = None
+    """Since when a change has been held back which may soon be overtaken."""
 
 
 class Reconciler:
@@ -248,7 +251,10 @@ class Reconciler:
             return old, None
         before = self._written.get(run.uid)
         if before and not urgent(old, new):
-            age = seconds_between(before.at, standing.now)
+            if new.reason == Reason.PODS_STARTING and before.held_since is None:
+                # Pods that have just appeared mostly run in a moment, which is then told instead.
+                self._written[run.uid] = before = replace(before, held_since=standing.now)
+            age = seconds_between(before.held_since or before.at, standing.now)
             if 0 <= age < self._progress_seconds:  # below 0 where the clock was set back
                 return old, self._progress_seconds - age
         answer = self._cluster.replace_status(_with_status(run, new))

@@ -233,6 +233,19 @@ class TestQuiet:
             assert (outcome.requeue_after is None) == (second in (10, 20))
         assert [status["progress"]["epoch"] for status in cluster.statuses[2:]] == [10, 20]
 
+    def test_pods_on_their_way_are_told_only_where_they_take_long(self) -> None:
+        cluster, clock = cluster_with_run(COMMAND), Clock()
+        operator = reconciler(cluster, clock)
+        operator.reconcile(cluster.view())
+        first = len(cluster.statuses)
+        clock.now = NOW + timedelta(seconds=60)
+        cluster.step(nodes=1, exit_code=0)
+        outcome = operator.reconcile(cluster.view())
+        assert (len(cluster.statuses), outcome.requeue_after) == (first, PROGRESS_SECONDS)
+        clock.now += timedelta(seconds=PROGRESS_SECONDS)
+        operator.reconcile(cluster.view())
+        assert cluster.statuses[-1]["reason"] == "PodsStarting"
+
     def test_an_ended_run_causes_no_request(self) -> None:
         cluster = cluster_with_run(COMMAND)
         live_single(cluster)

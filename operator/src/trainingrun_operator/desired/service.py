@@ -20,7 +20,8 @@ def service(run: Run) -> dict[str, Any]:
         "metadata": {
             "name": names.service_name(run.name),
             "namespace": run.namespace,
-            "labels": run_labels(run),
+            # A headless Service has nothing to proxy: the kube-proxy of each node need not hear of it.
+            "labels": {**run_labels(run), "service.kubernetes.io/service-proxy-name": "none"},
             "ownerReferences": [owner(run)],
         },
         "spec": {
