@@ -4,7 +4,7 @@
     python -m tests.audit CHECK...    packages, manifests, sbom
 
 packages    known vulnerabilities of the locked Python packages (pip-audit)
-manifests   the chart's objects and the Dockerfiles against good practice (checkov); what is left out says why.
+manifests   the chart's objects and the Dockerfiles against good practice (checkov); what is left out says why
             Whether Kubernetes takes them is for the chart's tests (kubeconform)
 sbom        build/sbom/*.cdx.json: the packages of both images (CycloneDX)
 
