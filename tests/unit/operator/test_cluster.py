@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -10,9 +11,12 @@ import pytest
 from kubernetes.client import ApiClient, Configuration
 
 from trainingrun_operator.cluster import JOBS, PODS, RETRY_DELAYS, RUNS, USER_AGENT, ApiCluster
-from trainingrun_operator.errors import AlreadyExistsError, RefusedError, UnavailableError
+from trainingrun_operator.errors import AlreadyExistsError, ExpiredError, RefusedError, UnavailableError
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"namespace": "team", "name": "chest-1"}}
+SILENT = "X-Silent"
+"""Header of an answer that stays open and says no more."""
+SILENT_SECONDS = 0.5
 OK: tuple[int, Any] = (200, {"metadata": {"name": "chest"}})
 
 
@@ -31,13 +35,19 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(length)) if length else None
         self.server.asked.append((self.command, self.path, dict(self.headers), body))
         status, content, *headers = self.server.script.pop(0)
-        data = json.dumps(content).encode()
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        if (SILENT, "yes") in headers:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+            time.sleep(SILENT_SECONDS)
+        else:
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
 
     do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - names of the standard library
 
@@ -233,3 +243,44 @@ def test_whole_objects_are_found_by_their_labels_page_by_page(server: Server, cl
     assert first[1] == "/api/v1/namespaces/team/pods?limit=500&labelSelector=a%3Db"
     assert first[2]["Accept"] == "application/json"
     assert "continue=next" in second[1]
+
+
+def test_a_list_of_all_has_the_version_of_its_last_page(server: Server, client: Client) -> None:
+    pages = ({"continue": "more", "resourceVersion": "8"}, {"resourceVersion": "9"})
+    server.script = [(200, {"metadata": meta, "items": [{"n": n}]}) for n, meta in enumerate(pages)]
+    assert client.cluster.list_all(JOBS, None, "a=b") == ([{"n": 0}, {"n": 1}], "9")
+    assert "labelSelector=a%3Db" in server.asked[0][1]
+
+
+class TestWatch:
+    def test_events_come_as_they_are_told(self, server: Server, client: Client) -> None:
+        server.script = [(200, b'{"type": "ADDED"}\n{"type": "BOOKMARK"}\n{"type": "cut')]
+        events = list(client.cluster.watch(PODS, "team", "a=b", "7"))
+        assert events == [{"type": "ADDED"}, {"type": "BOOKMARK"}]
+        path = server.asked[0][1]
+        assert path.startswith("/api/v1/namespaces/team/pods?")
+        for part in ("watch=true", "allowWatchBookmarks=true", "resourceVersion=7", "labelSelector=a%3Db"):
+            assert part in path
+        assert client.counted == [("watch", "pods", 200)]
+
+    @pytest.mark.parametrize(
+        ("status", "error"), [(410, ExpiredError), (403, RefusedError), (500, UnavailableError)]
+    )
+    def test_a_refusal_is_an_error(
+        self, server: Server, client: Client, status: int, error: type[Exception]
+    ) -> None:
+        server.script = [failure(status)]
+        with pytest.raises(error, match="words"):
+            list(client.cluster.watch(PODS, None, "", "7"))
+
+    def test_a_connection_that_falls_silent_ends_it(
+        self, server: Server, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("trainingrun_operator.cluster.SILENCE_SECONDS", 0.05)
+        server.script = [(200, b'{"type": "ADDED"}\n', (SILENT, "yes"))]
+        assert list(client.cluster.watch(PODS, None, "", "7")) == [{"type": "ADDED"}]
+
+    def test_no_way_to_the_server_is_an_error(self, server: Server, client: Client) -> None:
+        server.server_close()
+        with pytest.raises(UnavailableError, match="watch"):
+            list(client.cluster.watch(PODS, None, "", "7"))
