@@ -16,9 +16,9 @@ from typing import Any, Generic
 from trainingrun_api import names
 from trainingrun_operator.cluster import JOBS, PODS, ApiCluster, Resource
 from trainingrun_operator.informer import Informer, T
-from trainingrun_operator.observed import Job, JobState, Key, Pod, Raw, job_from, pod_from
+from trainingrun_operator.observed import Job, Key, Pod, Raw, job_from, pod_from
 from trainingrun_operator.reflector import Changed, Listed, reflect
-from trainingrun_operator.workqueue import Add, Priority
+from trainingrun_operator.workqueue import Add, urgency
 
 POD_NEWS_SECONDS = 0.1
 """The pods of a gang move together: their news is gathered for so long and looked at once."""
@@ -160,12 +160,12 @@ class Children:
                 self.listed.set()
 
     def _on_job(self, key: Key, job: Job, gone: bool) -> None:
-        over = job.state != JobState.ACTIVE
-        self._add(key, priority=Priority.ENDED if over else Priority.NORMAL)
+        self._add(key, priority=urgency(self._informer.jobs.get(key, ())))
 
     def _on_pod(self, key: Key, pod: Pod, gone: bool) -> None:
         self._informer.heard(key, pod, gone=gone)
-        self._add(key, delay=POD_NEWS_SECONDS)
+        # The last words of pods whose Job has ended may come after it.
+        self._add(key, POD_NEWS_SECONDS, urgency(self._informer.jobs.get(key, ())))
 
 
 def _on_change(key: Key, item: T, gone: bool, store: Store[T], react: Callable[[Key, T, bool], None]) -> None:

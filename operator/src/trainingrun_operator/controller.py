@@ -42,7 +42,7 @@ from trainingrun_operator.scrape import Scrape
 from trainingrun_operator.scraper import Scraper
 from trainingrun_operator.settings import Settings
 from trainingrun_operator.view import View
-from trainingrun_operator.workqueue import WorkQueue
+from trainingrun_operator.workqueue import WorkQueue, urgency
 
 SCRAPERS = 8
 """Trainers that are asked at the same time; each answers or times out within seconds."""
@@ -216,7 +216,7 @@ class Controller:
         else:
             result = "success"
             self._publish(key, view, outcome)
-            self.queue.done(key, outcome.requeue_after)
+            self.queue.done(key, outcome.requeue_after, urgency(view.jobs))
         self._metrics.reconciled(result, time.monotonic() - began)
 
     def _reconcile(self, view: View, scrape: Scrape | None, rivals: tuple[View, ...], hears: bool) -> Outcome:

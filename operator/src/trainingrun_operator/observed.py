@@ -222,6 +222,12 @@ def complaint_from(events: Iterable[Raw]) -> Trouble | None:
     return Trouble(newest.get("reason", ""), newest.get("note", ""))
 
 
+def newest_is_over(jobs: Iterable[Job]) -> bool:
+    """Whether the Job of the latest attempt has ended."""
+    newest = max(jobs, key=lambda job: job.attempt, default=None)
+    return newest is not None and newest.state != JobState.ACTIVE
+
+
 def gone(pod: Pod) -> Pod:
     """A pod that no longer exists: ended, if nobody heard how."""
     return pod if not pod.alive else replace(pod, phase="Failed")

@@ -12,12 +12,12 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from trainingrun_operator.observed import Key
+from trainingrun_operator.observed import Job, Key, newest_is_over
 
 MOST_STALE = 64
 """Outdated candidates that are kept whatever the number of keys."""
@@ -28,6 +28,11 @@ class Priority(IntEnum):
 
     ENDED = 0
     NORMAL = 1
+
+
+def urgency(jobs: Iterable[Job]) -> Priority:
+    """Of a run with these Jobs."""
+    return Priority.ENDED if newest_is_over(jobs) else Priority.NORMAL
 
 
 class Add(Protocol):
@@ -98,10 +103,10 @@ class WorkQueue:
                 return key
         return None
 
-    def done(self, key: Key, again_after: float | None = None) -> None:
+    def done(self, key: Key, again_after: float | None = None, priority: Priority = Priority.NORMAL) -> None:
         """The work on a key succeeded; it may be wanted again after some seconds."""
         self._failures.pop(key, None)
-        self._release(key, again_after)
+        self._release(key, again_after, priority)
 
     def failed(self, key: Key) -> float:
         """The work on a key failed; it comes back after the pause in seconds that is returned."""
@@ -157,12 +162,12 @@ class WorkQueue:
         self._delayed = [found for found in self._delayed if self._entries.get(found[2]) is found[3]]
         heapq.heapify(self._delayed)
 
-    def _release(self, key: Key, again_after: float | None) -> None:
+    def _release(self, key: Key, again_after: float | None, priority: Priority = Priority.NORMAL) -> None:
         del self._working[key]
         if entry := self._entries.get(key):
             self._file(key, entry)
         if again_after is not None:
-            self.add(key, again_after)
+            self.add(key, again_after, priority)
 
     def _call(self) -> None:
         """Wakes one of those that wait: all of them would find one key."""

@@ -171,14 +171,15 @@ def test_the_news_of_an_ended_job_is_urgent_and_that_of_pods_is_gathered(
 ) -> None:
     async def scenario(server: ApiServer, watched: Watched) -> None:
         await until(lambda: len(watched.added) == 3)
-        watched.added.clear()
-        server.tell("jobs", "MODIFIED", raw_job("Complete"))
-        await until(lambda: watched.added)
-        assert watched.added == [(KEY, 0.0, Priority.ENDED)]
-        watched.added.clear()
-        server.tell("pods", "MODIFIED", raw_pod(phase="Succeeded"))
-        await until(lambda: watched.added)
-        assert watched.added == [(KEY, POD_NEWS_SECONDS, Priority.NORMAL)]
+        for plural, body, told in (
+            ("pods", raw_pod(phase="Succeeded"), (POD_NEWS_SECONDS, Priority.NORMAL)),
+            ("jobs", raw_job("Complete"), (0.0, Priority.ENDED)),
+            ("pods", raw_pod(phase="Succeeded"), (POD_NEWS_SECONDS, Priority.ENDED)),
+        ):
+            watched.added.clear()
+            server.tell(plural, "MODIFIED", body)
+            await until(lambda: watched.added)
+            assert watched.added == [(KEY, *told)]
 
     play(scenario)
 

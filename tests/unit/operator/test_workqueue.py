@@ -150,6 +150,17 @@ def test_the_longest_work_is_that_of_the_slowest_worker(queue: WorkQueue, clock:
     assert queue.longest_work() == 7
 
 
+def test_a_run_that_ended_and_is_to_be_looked_at_again_stays_ahead_of_others(
+    queue: WorkQueue, clock: Clock
+) -> None:
+    queue.add(A)
+    queue.take()
+    queue.add(B)
+    queue.done(A, 1.0, Priority.ENDED)
+    clock.now += 1
+    assert drain(queue) == [A, B]
+
+
 def test_waiting_workers_get_what_comes_and_what_falls_due() -> None:
     async def scenario() -> list[Key]:
         queue = WorkQueue(asyncio.get_running_loop().time)
