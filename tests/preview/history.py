@@ -9,9 +9,11 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cluster.shell import run
 from tests.helpers.prometheus import Prometheus, binary, serving
@@ -23,8 +25,9 @@ from trainingrun_api import TrainingRunStatus
 from trainingrun_api.reasons import ConditionType, Phase, Reason
 from trainingrun_api.status import Best, Checkpoint, Condition, LastFailure, Metric, Progress, Restarts
 from trainingrun_operator.metrics import OperatorMetrics
+from trainingrun_operator.metrics_page import RunSeries
 from trainingrun_operator.observed import Pod, pod_from
-from trainingrun_operator.run_series import RunSeries, Shown
+from trainingrun_operator.run_series import Shown
 from trainingrun_operator.times import to_timestamp
 
 STEP_SECONDS = 60.0
@@ -72,7 +75,6 @@ class History:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._series = RunSeries()
-        self._registry.register(self._series)
         self._now = 0.0
         self._operator = OperatorMetrics(
             self._registry,
@@ -121,7 +123,8 @@ class History:
                 self._operator.count_attempt(outcome, "Completed" if outcome == "Completed" else "UserError")
 
     def _operator_page(self) -> Iterator[Line]:
-        for family in self._registry.collect():
+        runs = text_string_to_metric_families(self._series.text().decode())
+        for family in chain(self._registry.collect(), runs):
             for sample in family.samples:
                 if not sample.name.endswith("_created"):
                     yield sample.name, {**OPERATOR, **sample.labels}, sample.value

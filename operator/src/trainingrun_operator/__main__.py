@@ -10,11 +10,10 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from trainingrun_api import names
-from trainingrun_api.listening import every_address
-from trainingrun_operator import handlers, logs, probe
+from trainingrun_operator import handlers, logs, metrics_page, probe
 from trainingrun_operator.cluster import USER_AGENT
 from trainingrun_operator.controller import Controller
 from trainingrun_operator.errors import NoCredentialsError
@@ -51,7 +50,7 @@ async def operate(settings: Settings) -> None:
     ProcessCollector(registry=registry)
     informer = Informer()
     controller = Controller(settings, informer, registry, wall_clock)
-    server, _ = start_http_server(settings.metrics_port, every_address(), registry)
+    server = metrics_page.serve(settings.metrics_port, registry, controller.series)
     try:
         async with asyncio.TaskGroup() as parts:
             await controller.wait_for_definition()
@@ -64,6 +63,7 @@ async def operate(settings: Settings) -> None:
     finally:
         controller.stop()
         server.shutdown()
+        server.server_close()
 
 
 def wall_clock() -> datetime:

@@ -7,64 +7,22 @@ over.
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic
+from typing import Any
 
 from trainingrun_api import names
 from trainingrun_operator.cluster import JOBS, PODS, ApiCluster, Resource
-from trainingrun_operator.informer import Informer, T
+from trainingrun_operator.informer import Informer
 from trainingrun_operator.observed import Job, Key, Pod, Raw, job_from, pod_from
 from trainingrun_operator.reflector import Changed, Listed, reflect
+from trainingrun_operator.store import Store, T
 from trainingrun_operator.workqueue import Add, urgency
 
 POD_NEWS_SECONDS = 0.1
 """The pods of a gang move together: their news is gathered for so long and looked at once."""
-
-
-class Store(Mapping[Key, Collection[T]], Generic[T]):
-    """Objects by namespace and name of the run whose label they carry."""
-
-    def __init__(self) -> None:
-        self._by_run: dict[Key, dict[str, T]] = {}
-        self._run_of: dict[str, Key] = {}
-
-    def __getitem__(self, key: Key) -> Collection[T]:
-        return self._by_run[key].values()
-
-    def __iter__(self) -> Iterator[Key]:
-        return iter(self._by_run)
-
-    def __len__(self) -> int:
-        return len(self._by_run)
-
-    def put(self, key: Key, item: T) -> None:
-        """Holds an object in the place of what was held of it before."""
-        if self._run_of.get(item.uid, key) != key:
-            self.drop(item.uid)
-        self._run_of[item.uid] = key
-        self._by_run.setdefault(key, {})[item.uid] = item
-
-    def drop(self, uid: str) -> None:
-        """Holds it no more."""
-        key = self._run_of.pop(uid, None)
-        if key is not None:
-            items = self._by_run[key]
-            del items[uid]
-            if not items:
-                del self._by_run[key]
-
-    def others(self, namespace: str | None, uids: Collection[str]) -> list[tuple[Key, T]]:
-        """What is held of a namespace, or of all, beside these."""
-        return [
-            (key, item)
-            for key, items in self._by_run.items()
-            if namespace in (None, key[0])
-            for uid, item in items.items()
-            if uid not in uids
-        ]
 
 
 @dataclass(frozen=True)
@@ -100,14 +58,10 @@ class Children:
         self._add = add
         self._stopping = stopping
         self._loop = asyncio.get_running_loop()
-        self._missing = 2 * len(self._namespaces)
-        self.listed = asyncio.Event()
-        """Set once everything has been listed for the first time."""
 
     async def work(self) -> None:
         """Follows them for ever; raises what a thread dies of."""
-        jobs, pods = Store[Job](), Store[Pod]()
-        self._informer.jobs, self._informer.pods = jobs, pods
+        jobs, pods = self._informer.jobs, self._informer.pods
         death: asyncio.Future[None] = self._loop.create_future()
         for namespace in self._namespaces:
             self._start(JOBS, namespace, job_from, jobs, self._on_job, death)
@@ -154,10 +108,6 @@ class Children:
             _on_change(key, item, True, store, react)
         for key, item in items:
             _on_change(key, item, False, store, react)
-        if self._missing:
-            self._missing -= 1
-            if not self._missing:
-                self.listed.set()
 
     def _on_job(self, key: Key, job: Job, gone: bool) -> None:
         self._add(key, priority=urgency(self._informer.jobs.get(key, ())))

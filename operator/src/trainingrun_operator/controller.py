@@ -32,12 +32,13 @@ from trainingrun_operator.errors import LeaseLostError, OperatorError, Unavailab
 from trainingrun_operator.informer import Informer
 from trainingrun_operator.leadership import Leadership
 from trainingrun_operator.metrics import OperatorMetrics
+from trainingrun_operator.metrics_page import RunSeries
 from trainingrun_operator.observed import Key
 from trainingrun_operator.plan import Image
 from trainingrun_operator.pulse import take_pulse
 from trainingrun_operator.reconciler import Outcome, Reconciler
 from trainingrun_operator.resync import Resync
-from trainingrun_operator.run_series import RunSeries, Shown
+from trainingrun_operator.run_series import Shown
 from trainingrun_operator.scrape import Scrape
 from trainingrun_operator.scraper import Scraper
 from trainingrun_operator.settings import Settings
@@ -72,6 +73,8 @@ class Controller:
         self._scrape_pool = ThreadPoolExecutor(SCRAPERS, "scrape")
         self.queue = WorkQueue(time.monotonic)
         self._elected = asyncio.Event()
+        self._ready = asyncio.Event()
+        """Set once the watches have brought everything."""
         self._metrics = OperatorMetrics(
             registry,
             self._leads,
@@ -79,8 +82,7 @@ class Controller:
             lambda: now().timestamp() - (time.monotonic() - self._resync.compared),
             settings.resync_seconds,
         )
-        self._series = RunSeries()
-        registry.register(self._series)
+        self.series = RunSeries()
         self._leadership = self._candidate() if settings.lease else None
         # A retry that waits must not keep a stopping process.
         self._cluster = cluster = ApiCluster(
@@ -129,6 +131,7 @@ class Controller:
             *(self._work() for _ in range(self._settings.workers)),
             *(self._scraper.work() for _ in range(SCRAPERS)),
             self._children.work(),
+            self._catch_up(),
             self._resync.work(),
             self._stand_for_election(),
         ]
@@ -186,9 +189,14 @@ class Controller:
         await lost.wait()
         raise LeaseLostError("another operator has taken over")
 
+    async def _catch_up(self) -> None:
+        await self._resync.catch_up()
+        self._ready.set()
+        await asyncio.Event().wait()  # the end of a loop is the end of the operator
+
     async def _work(self) -> None:
         await self._elected.wait()
-        await self._children.listed.wait()
+        await self._ready.wait()
         while True:
             key = await self.queue.get()
             if view := self._informer.view(key):
@@ -226,7 +234,7 @@ class Controller:
 
     def _publish(self, key: Key, view: View, outcome: Outcome) -> None:
         _, pods = view.current()
-        self._series.publish(Shown(view.run, outcome.status, pods, self._now()))
+        self.series.publish(Shown(view.run, outcome.status, pods, self._now()))
         for record in outcome.ended:
             self._metrics.count_attempt(record.outcome, record.reason)
         if outcome.status.phase == Phase.RUNNING:
@@ -236,7 +244,7 @@ class Controller:
         self._wake(outcome.stirred)
 
     def _forget(self, key: Key) -> None:
-        self._series.forget(key)
+        self.series.forget(key)
         self._scraper.forget(key)
         if uid := self._uids.pop(key, None):
             self._wake(self._reconciler.forget(uid))

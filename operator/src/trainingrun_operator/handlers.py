@@ -1,8 +1,9 @@
 """The only door to kopf, which serves as an informer of TrainingRuns and nothing else; their Jobs and pods
 come by `children`.
 
-Handlers keep facts in indices and put keys on the queue; they decide nothing and write nothing. So kopf needs
-no finalizers, annotations or retries of its own, and neither the order nor the number of events matters.
+The handler keeps what it is told and puts a key on the queue; it decides nothing and writes nothing. So kopf
+needs no finalizers, annotations or retries of its own, and the number of events does not matter.
+It keeps no indices either: for each object of a list kopf would wake all those that wait for the others.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ import kopf
 
 from trainingrun_api import names
 from trainingrun_operator.informer import Informer
-from trainingrun_operator.observed import Key, Run, run_from
+from trainingrun_operator.observed import run_from
 from trainingrun_operator.settings import Settings
 from trainingrun_operator.workqueue import Add
 
@@ -74,28 +75,10 @@ def _registry(informer: Informer, add: Add) -> kopf.OperatorRegistry:
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
-    @kopf.index(*RUNS, id="run_index", registry=registry)
-    async def index_run(body: kopf.Body, **_: Any) -> dict[Key, Run]:
-        run = run_from(body)
-        return {run.key: run}
-
-    @kopf.index(*RUNS, id="project_index", registry=registry, when=_in_a_project)
-    async def index_project(body: kopf.Body, **_: Any) -> dict[Key | None, Run]:
-        run = run_from(body)
-        return {run.project: run}
-
-    @kopf.on.startup(registry=registry)
-    async def attach(**indices: Any) -> None:
-        informer.runs = indices["run_index"]
-        informer.projects = indices["project_index"]
-
     @kopf.on.event(*RUNS, registry=registry)
-    async def on_run(body: kopf.Body, **_: Any) -> None:
-        meta = body["metadata"]
-        add((meta["namespace"], meta["name"]))
+    async def on_run(body: kopf.Body, type: str | None, **_: Any) -> None:
+        run = run_from(body)
+        informer.seen(run, gone=type == "DELETED")
+        add(run.key)
 
     return registry
-
-
-def _in_a_project(body: kopf.Body, **_: Any) -> bool:
-    return bool(body["spec"].get("project"))

@@ -17,6 +17,8 @@ from trainingrun_operator.errors import OperatorError
 from trainingrun_operator.informer import Informer
 from trainingrun_operator.observed import Key
 
+LOOKS, LOOK_SECONDS = 20, 0.25
+"""How often the watches are compared with the first list before that is made anew: objects go."""
 GRACE_SECONDS = 5.0
 """How long news that the list already had may take over the watch."""
 
@@ -51,6 +53,20 @@ class Resync:
         """When the last round ended, well or not, on the monotonic clock."""
         self.compared = self.last
         """When the last round ended well: the watches begin with a list of everything."""
+
+    async def catch_up(self) -> None:
+        """Returns once the watches have brought all that there is: a decision on less could be wrong, such as
+        which run of a project goes first."""
+        while True:
+            try:
+                listed = await asyncio.get_running_loop().run_in_executor(self._pool, self._list)
+                for _ in range(LOOKS):
+                    if listed.keys() <= self._informer.versions().keys():
+                        return
+                    await asyncio.sleep(LOOK_SECONDS)
+            except OperatorError as error:
+                log.warning("the first list failed: %s", error)
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def work(self) -> None:
         """A round every few minutes, for ever; the first one is due from now on."""

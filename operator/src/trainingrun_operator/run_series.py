@@ -1,22 +1,18 @@
-"""What Prometheus sees of the runs: live numbers, standing, and facts to join them by.
+"""What Prometheus sees of the runs: live numbers, standing, and facts to join them by. Pure.
 
 The series of a run are read off its latest status, exist as long as the run does, and vanish with it: values
 of a run that ended stay to be seen, and no label holds an epoch, a step or anything else without bounds.
 """
 
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from trainingrun_api import TrainingRunStatus
 from trainingrun_api.exposition import MetricFamily, gauge
 from trainingrun_api.reasons import Phase
 from trainingrun_api.status import Progress, Restarts
-from trainingrun_operator.observed import Key, Pod, Run
+from trainingrun_operator.observed import Pod, Run
 from trainingrun_operator.times import from_timestamp
 
 RUN_LABELS = ("namespace", "name")
@@ -42,39 +38,6 @@ class Shown:
     def progress(self) -> Progress:
         """How far it is; of unknowns where nothing was told."""
         return self.status.progress or Progress()
-
-
-class RunSeries(Collector):
-    """Gauges of every existing run. Any thread may use it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._shown: dict[Key, Shown] = {}
-
-    def publish(self, shown: Shown) -> None:
-        """Shows a run in the place of what was shown of it before."""
-        with self._lock:
-            self._shown[shown.run.key] = shown
-
-    def forget(self, key: Key) -> None:
-        """Drops the series of a run that no longer exists."""
-        with self._lock:
-            self._shown.pop(key, None)
-
-    def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Nothing: without it the registry would collect once to learn the names."""
-        return ()
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """All series of all runs."""
-        with self._lock:
-            shown = dict(self._shown)
-        for family, samples in FAMILIES.items():
-            series = GaugeMetricFamily(family, family.help, labels=[*RUN_LABELS, *family.labels])
-            for key, run in shown.items():
-                for values, value in samples(run):
-                    series.add_metric([*key, *values], value)
-            yield series
 
 
 def _info(run: Shown) -> Samples:

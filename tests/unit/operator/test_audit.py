@@ -7,10 +7,12 @@ import pytest
 
 from tests.unit.operator.builders import NAME, UID, at, raw_job, raw_pod, run
 from tests.unit.operator.memory_cluster import MemoryCluster
+from trainingrun_operator.cluster import RUNS, Resource
 from trainingrun_operator.errors import UnavailableError
 from trainingrun_operator.informer import Informer
 from trainingrun_operator.observed import job_from, pod_from
 from trainingrun_operator.resync import Resync, compare
+from trainingrun_operator.store import Store
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_a_buried_ghost_is_not_shown_again() -> None:
     key = ("team", NAME)
     old, new = run(uid="old", creationTimestamp=at(-99)), run()
     job, pod = job_from(raw_job()), pod_from(raw_pod())
-    informer = Informer({key: [new, old]}, {key: [job]}, {key: [pod]})
+    informer = Informer(Store({key: [new, old]}), Store({key: [job]}), Store({key: [pod]}))
     assert informer.versions().keys() == {"old", UID, job.uid, pod.uid}
     view = informer.view(key)
     assert view is not None
@@ -56,7 +58,6 @@ def test_a_buried_ghost_is_not_shown_again() -> None:
     assert informer.versions() == {each.uid: each.resource_version for each in (old, job, pod)}
     informer.bury(["old", "never seen"])
     assert informer.view(key) is None
-    assert informer.ghosts == {"old", UID}
     assert informer.run_keys() == [key]
 
 
@@ -96,3 +97,30 @@ def test_a_round_that_failed_is_a_sign_of_life_and_no_comparison() -> None:
     lived, compared = asyncio.run(fail())
     assert lived > 0
     assert compared == 0
+
+
+def test_the_watches_have_caught_up_once_they_brought_what_was_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An object that goes in the meantime is not waited for for ever."""
+    monkeypatch.setattr("trainingrun_operator.resync.LOOK_SECONDS", 0.001)
+    informer, lists = Informer(), [{"seen": "1", "gone": "1"}, {"seen": "1"}]
+
+    class Listing(MemoryCluster):
+        def list_versions(
+            self, resource: Resource, namespace: str | None, selector: str = ""
+        ) -> dict[str, str]:
+            if resource is not RUNS:
+                return {}
+            return lists.pop(0) if len(lists) > 1 else lists[0]
+
+    async def scenario() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            resync = Resync(Listing(), informer, (), pool, 300, lambda _: None, lambda _: None)
+            catching_up = asyncio.create_task(resync.catch_up())
+            await asyncio.sleep(0.05)
+            assert not catching_up.done()
+            informer.seen(run(uid="seen"), gone=False)
+            await asyncio.wait_for(catching_up, 10)
+
+    asyncio.run(scenario())

@@ -5,6 +5,7 @@ import pytest
 from tests.unit.operator.builders import at, dead_pod, raw_pod, run
 from trainingrun_operator.informer import Informer
 from trainingrun_operator.observed import Pod, pod_from
+from trainingrun_operator.store import Store
 from trainingrun_operator.times import to_timestamp
 
 RUN = run()
@@ -18,28 +19,28 @@ def shown(informer: Informer) -> list[Pod]:
 
 
 def test_a_pod_that_is_gone_can_run_no_more() -> None:
-    informer = Informer(runs={KEY: [RUN]})
+    informer = Informer(runs=Store({KEY: [RUN]}))
     informer.heard(KEY, pod_from(raw_pod()), gone=True)
     [pod] = shown(informer)
     assert (pod.alive, pod.runs) == (False, False)
 
 
 def test_how_it_ended_stays_known() -> None:
-    informer = Informer(runs={KEY: [RUN]})
+    informer = Informer(runs=Store({KEY: [RUN]}))
     informer.heard(KEY, pod_from(dead_pod(code=0)), gone=True)
     [pod] = shown(informer)
     assert (pod.phase, pod.exit and pod.exit.code) == ("Succeeded", 0)
 
 
 def test_pods_of_an_attempt_are_remembered_until_those_of_a_later_one_go() -> None:
-    informer = Informer(runs={KEY: [RUN]})
+    informer = Informer(runs=Store({KEY: [RUN]}))
     for attempt, index in ((1, 0), (2, 0), (1, 1), (2, 1)):
         informer.heard(KEY, pod_from(raw_pod(index, attempt=attempt)), gone=True)
     assert [(pod.attempt, pod.index) for pod in shown(informer)] == [(2, 0), (2, 1)]
 
 
 def test_pods_of_an_earlier_run_of_that_name_are_forgotten() -> None:
-    informer = Informer(runs={KEY: [RUN]})
+    informer = Informer(runs=Store({KEY: [RUN]}))
     informer.heard(KEY, pod_from(raw_pod(attempt=9, run_uid="earlier")), gone=True)
     informer.heard(KEY, pod_from(raw_pod()), gone=True)
     assert [pod.attempt for pod in shown(informer)] == [1]
@@ -47,7 +48,7 @@ def test_pods_of_an_earlier_run_of_that_name_are_forgotten() -> None:
 
 def test_what_the_index_holds_is_newer() -> None:
     pod = pod_from(raw_pod())
-    informer = Informer(runs={KEY: [RUN]}, pods={KEY: [pod]})
+    informer = Informer(runs=Store({KEY: [RUN]}), pods=Store({KEY: [pod]}))
     informer.heard(KEY, pod, gone=True)
     assert shown(informer) == [pod]
 
@@ -64,12 +65,12 @@ def test_the_time_of_a_deletion_is_that_of_the_first_request(gone: bool) -> None
     """When its node reports the end of a pod, its deletion is dated anew, with a grace of 0."""
     asked = raw_pod(meta={"deletionTimestamp": at(10), "deletionGracePeriodSeconds": 30})
     last = pod_from(dead_pod(ended=-15, meta={"deletionTimestamp": at(-14), "deletionGracePeriodSeconds": 0}))
-    informer = Informer(runs={KEY: [RUN]}, pods={KEY: [] if gone else [last]})
+    informer = Informer(runs=Store({KEY: [RUN]}), pods=Store({KEY: [] if gone else [last]}))
     informer.heard(KEY, pod_from(asked), gone=False)
     informer.heard(KEY, last, gone=gone)
     [pod] = shown(informer)
     assert pod.deletion is not None
     assert (to_timestamp(pod.deletion.requested_at), to_timestamp(pod.deletion.due_at)) == (at(-20), at(-14))
-    informer.pods = {}
+    informer.pods = Store()
     informer.bury(())
     assert informer.leaving == {}

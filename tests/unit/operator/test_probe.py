@@ -6,12 +6,11 @@ import urllib.error
 import urllib.request
 
 import pytest
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Gauge
 
 from tests.helpers.addresses import LOOPBACKS
 from tests.helpers.ports import free_port
-from trainingrun_api.listening import every_address
-from trainingrun_operator import probe, scraper
+from trainingrun_operator import metrics_page, probe, scraper
 
 
 def answer(host: str, port: int, found: list[str]) -> tuple[int, dict[str, str]]:
@@ -44,10 +43,9 @@ def test_pages_are_served_to_and_fetched_from_either_family(host: str) -> None:
     """The operator's own, asked for as it asks a pod."""
     registry = CollectorRegistry()
     Gauge("a_gauge", "Help.", registry=registry).set(3)
-    server, thread = start_http_server(port := free_port(), every_address(), registry)
+    server = metrics_page.serve(port := free_port(), registry, metrics_page.RunSeries())
     try:
         assert "a_gauge 3.0" in scraper.fetch(host.strip("[]"), port)
     finally:
         server.shutdown()
         server.server_close()
-        thread.join()

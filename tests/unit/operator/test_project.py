@@ -29,6 +29,7 @@ from trainingrun_operator.observed import job_from, run_from
 from trainingrun_operator.plan import Ahead, Verify
 from trainingrun_operator.projects import Claim, Projects, claim_of, line
 from trainingrun_operator.reconciler import Reconciler
+from trainingrun_operator.store import Store
 from trainingrun_operator.view import View
 
 SPEC = {**COMMAND, "project": "chest"}
@@ -188,12 +189,11 @@ def test_the_informer_finds_the_other_runs_of_a_project_with_their_jobs() -> Non
     alone = run_from(raw_run(COMMAND, name="alone", uid="uid-alone"))
     project = (NAMESPACE, "chest")
     over = member("over", OVER)
-    informer = Informer(projects={project: [a.run, b.run, over.run]}, jobs={b.run.key: b.jobs})
+    informer = Informer(projects=Store({project: [a.run, b.run, over.run]}), jobs=Store({b.run.key: b.jobs}))
     assert informer.rivals(a.run) == (b,)
     assert informer.rivals(alone) == ()
     assert informer.members(project) == [a.run.key, b.run.key]
     informer.bury({"uid-b"})
-    informer.ghosts = {"uid-b"}
     assert informer.rivals(a.run) == ()
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from tests.unit.operator.builders import raw_job
 from trainingrun_operator import reflector
-from trainingrun_operator.children import Store
 from trainingrun_operator.errors import ApiError, ExpiredError, OperatorError, UnavailableError
 from trainingrun_operator.observed import Job, job_from
 from trainingrun_operator.reflector import Changed, Listed, reflect
+from trainingrun_operator.store import Store
 
 
 def body(version: int, name: str = "a") -> dict[str, Any]:

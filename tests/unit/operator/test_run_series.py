@@ -1,14 +1,19 @@
 """What Prometheus sees of the runs."""
 
-from prometheus_client import CollectorRegistry, generate_latest
+import gzip
+import urllib.request
+
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.helpers.ports import free_port
 from tests.unit.operator.builders import COMMAND, NOW, at, raw_pod, run
 from trainingrun_api import TrainingRunStatus
 from trainingrun_api.reasons import Phase
 from trainingrun_api.status import Best, Checkpoint, Condition, LastFailure, Metric, Progress, Restarts
+from trainingrun_operator.metrics_page import RunSeries, serve
 from trainingrun_operator.observed import pod_from
-from trainingrun_operator.run_series import FAMILIES, RUN_LABELS, RunSeries, Shown
+from trainingrun_operator.run_series import FAMILIES, RUN_LABELS, Shown
 
 RUN = run(
     {
@@ -49,9 +54,7 @@ LABELS = f'name="{RUN.name}",namespace="{RUN.namespace}"'
 
 
 def rendered(series: RunSeries) -> str:
-    registry = CollectorRegistry()
-    registry.register(series)
-    return generate_latest(registry).decode()
+    return series.text().decode()
 
 
 def shown(status: TrainingRunStatus = STATUS) -> RunSeries:
@@ -132,3 +135,47 @@ def test_what_is_not_known_is_not_shown() -> None:
         "trainingrun_status_phase",
     }
     assert 'task="command"' in page
+
+
+def test_the_text_of_a_run_is_that_of_its_last_change() -> None:
+    series = shown()
+    assert 'phase="Running"} 1.0' in rendered(series)
+    for phase in (Phase.PENDING, Phase.COMPLETED):
+        series.publish(Shown(RUN, TrainingRunStatus(phase=phase), (), NOW))
+        page = rendered(series)
+        assert f'phase="{phase}"}} 1.0' in page
+        assert 'phase="Running"} 1.0' not in page
+
+
+def test_an_ended_run_that_is_retried_is_shown_anew() -> None:
+    series = shown(TrainingRunStatus(phase=Phase.FAILED))
+    series.publish(Shown(RUN, STATUS, (), NOW))
+    series.publish(Shown(RUN, TrainingRunStatus(phase=Phase.FAILED), (), NOW))
+    assert 'phase="Failed"} 1.0' in rendered(series)
+
+
+def test_labels_are_escaped() -> None:
+    told = TrainingRunStatus(metrics=[Metric(name='a"b\\c\nd', value="1")])
+    families = text_string_to_metric_families(rendered(shown(told)))
+    [metric] = [family for family in families if family.name == "trainingrun_metric"]
+    assert metric.samples[0].labels["metric"] == 'a"b\\c\nd'
+
+
+def test_the_page_holds_the_operators_own_metrics_and_is_small_on_its_way() -> None:
+    registry = CollectorRegistry()
+    Gauge("a_gauge", "Help.", registry=registry).set(3)
+    server = serve(port := free_port(), registry, shown())
+    try:
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{port}/metrics", headers={"Accept-Encoding": "gzip"}
+        )
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            assert answer.headers["Content-Encoding"] == "gzip"
+            names = {
+                family.name
+                for family in text_string_to_metric_families(gzip.decompress(answer.read()).decode())
+            }
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert {"a_gauge", *FAMILIES} <= names

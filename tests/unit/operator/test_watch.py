@@ -120,7 +120,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario]
         cluster = ApiCluster(api, stopping.wait, lambda *_: None)
         children = Children(cluster, watched.informer, (), watched.add, stopping)
         following = asyncio.create_task(children.work())
-        await children.listed.wait()
+        await until(lambda: watched.informer.jobs and watched.informer.pods)
         watch = asyncio.create_task(handlers.watch(settings, watched.informer, watched.add))
         acting = asyncio.create_task(bounded(scenario(server, watched)))
         try:
