@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from trainingrun_operator.observed import Job, Key, Pod, Run, gone
+from trainingrun_operator.observed import Job, Key, PackedRun, Pod, Run, gone
 from trainingrun_operator.store import Store
 from trainingrun_operator.view import View
 
@@ -24,11 +24,11 @@ from trainingrun_operator.view import View
 class Informer:
     """Objects by namespace and name of the run."""
 
-    runs: Store[Run] = field(default_factory=Store)
+    runs: Store[Run | PackedRun] = field(default_factory=Store)
     jobs: Store[Job] = field(default_factory=Store)
     pods: Store[Pod] = field(default_factory=Store)
     projects: Store[Run] = field(default_factory=Store)
-    """The runs again, by namespace and project."""
+    """The runs that are not over again, by namespace and project."""
     gone: dict[Key, dict[str, Pod]] = field(default_factory=dict)
     """Pods that left the index, by UID, of one attempt of each run."""
     leaving: dict[str, datetime] = field(default_factory=dict)
@@ -36,11 +36,14 @@ class Informer:
 
     def seen(self, run: Run, *, gone: bool) -> None:
         """Takes note of an event of a run; `gone` where it was the last one."""
-        for store, key in ((self.runs, run.key), (self.projects, run.project)):
-            if gone or key is None:
-                store.drop(run.uid)
-            else:
-                store.put(key, run)
+        if gone:
+            self.runs.drop(run.uid)
+        else:
+            self.runs.put(run.key, PackedRun.of(run) if run.over else run)
+        if gone or run.over or run.project is None:
+            self.projects.drop(run.uid)
+        else:
+            self.projects.put(run.project, run)
 
     def heard(self, key: Key, pod: Pod, *, gone: bool) -> None:
         """Takes note of an event of a pod; `gone` where it left the index."""
@@ -67,7 +70,8 @@ class Informer:
         newest = max(runs, key=lambda run: run.created)
         real = (self._since_first(pod) for pod in self.pods.get(key, ()))
         pods = {**self.gone.get(key, {}), **{pod.uid: pod for pod in real}}
-        return View(newest, tuple(self.jobs.get(key, ())), tuple(pods.values()))
+        run = newest.unpacked() if isinstance(newest, PackedRun) else newest
+        return View(run, tuple(self.jobs.get(key, ())), tuple(pods.values()))
 
     def rivals(self, run: Run) -> tuple[View, ...]:
         """The other runs of its project that are not over, with their Jobs."""

@@ -172,7 +172,10 @@ class Reconciler:
             return written.run
         if written and written.outdated:
             # The index has caught up, and versions only go on.
-            self._written[run.uid] = replace(written, outdated=frozenset())
+            if run.over:
+                del self._written[run.uid]
+            else:
+                self._written[run.uid] = replace(written, outdated=frozenset())
         return run
 
     def _verify(self, situation: Situation, what: Verify) -> Situation | None:

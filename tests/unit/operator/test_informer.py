@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.unit.operator.builders import at, dead_pod, raw_pod, run
+from tests.unit.operator.builders import at, dead_pod, raw_pod, raw_run, run
 from trainingrun_operator.informer import Informer
-from trainingrun_operator.observed import Pod, pod_from
+from trainingrun_operator.observed import Pod, pod_from, run_from
 from trainingrun_operator.store import Store
 from trainingrun_operator.times import to_timestamp
 
@@ -74,3 +74,16 @@ def test_the_time_of_a_deletion_is_that_of_the_first_request(gone: bool) -> None
     informer.pods = Store()
     informer.bury(())
     assert informer.leaving == {}
+
+
+def test_an_ended_run_is_shown_as_it_was() -> None:
+    over = run_from(raw_run(status={"phase": "Completed", "attempt": 1, "conditions": [{"type": "Failed"}]}))
+    informer = Informer()
+    informer.seen(RUN, gone=False)
+    informer.seen(over, gone=False)
+    view = informer.view(KEY)
+    assert view is not None
+    assert view.run == over
+    assert informer.versions() == {over.uid: over.resource_version}
+    informer.seen(over, gone=True)
+    assert informer.view(KEY) is None
