@@ -62,6 +62,8 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.networking.request_timeout = 60
     settings.networking.error_backoffs = OUTAGE_BACKOFFS
     settings.watching.chunk_size = 500
+    # kopf keeps a task and a queue for each object of late: for 10,000 at once, after a list, that is much.
+    settings.queueing.idle_timeout = 0.2
     # Handlers end within a moment, so a stopping operator need not wait for them.
     settings.queueing.exit_timeout = 0.1
     settings.process.ultimate_exiting_timeout = 20
