@@ -25,6 +25,7 @@ class Followed:
         self._path = path
         self._facts = facts
         self._over = threading.Event()
+        self._lost: RuntimeError | None = None
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self.moments: dict[str, dict[str, float]] = {}
         """By object and by fact."""
@@ -38,7 +39,9 @@ class Followed:
         self._over.set()
 
     def count(self, fact: str) -> int:
-        """Of how many objects it held at some time."""
+        """Of how many objects it held at some time. Raises what the watch ended with."""
+        if self._lost:
+            raise self._lost
         return sum(fact in moments for moments in list(self.moments.values()))
 
     def _follow(self) -> None:
@@ -50,10 +53,14 @@ class Followed:
                         return
             except urllib3.exceptions.HTTPError as error:
                 print(f"the watch of {self._path} goes on after {error!r}")
+            except RuntimeError as error:
+                self._lost = error
+                return
 
     def _take(self, event: Object) -> None:
         now, body = time.monotonic(), event["object"]
-        assert event["type"] != "ERROR", f"the watch of {self._path} ended: {body}"
+        if event["type"] == "ERROR":
+            raise RuntimeError(f"the watch of {self._path} ended, and with it the measurement: {body}")
         self._version = body["metadata"]["resourceVersion"]
         if event["type"] in ("ADDED", "MODIFIED"):
             name = body["metadata"]["name"]

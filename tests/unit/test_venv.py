@@ -16,7 +16,7 @@ def test_a_failing_step_names_the_log_and_the_remedy(
     uv.chmod(0o755)
     monkeypatch.setattr(venv, "VENV", tmp_path / "venv")
     monkeypatch.setattr(venv, "LOG", tmp_path / "venv.log")
-    monkeypatch.setattr(venv, "_uv", lambda: str(uv))
+    monkeypatch.setattr(venv, "pinned_uv", lambda: str(uv))
     assert venv.main([]) == 1
     told = capsys.readouterr().err
     for words in ("FAILED: ", "the index does not answer", str(tmp_path / "venv.log"), venv.ADVICE):
@@ -27,7 +27,7 @@ def test_a_failing_step_names_the_log_and_the_remedy(
 def test_nothing_is_marked_as_done_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(venv, "VENV", tmp_path / "venv")
     monkeypatch.setattr(venv, "LOG", tmp_path / "venv.log")
-    monkeypatch.setattr(venv, "_uv", lambda: "false")
+    monkeypatch.setattr(venv, "pinned_uv", lambda: "false")
     with pytest.raises(ClusterError):
         venv.make_venv()
     assert not (tmp_path / "venv").exists()
