@@ -105,7 +105,7 @@ def manifests(tools: Path) -> int:
         tools / "checkov", *files, "--framework", "kubernetes", "dockerfile",
         "--skip-check", skipped, "--quiet", "--compact", "--skip-download",
     )  # fmt: skip
-    print(done.stdout if done.returncode else "  checkov finds nothing")
+    print((done.stdout or done.stderr) if done.returncode else "  checkov finds nothing")
     return FOUND if done.returncode else 0
 
 

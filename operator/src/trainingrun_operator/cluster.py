@@ -45,8 +45,11 @@ LONGEST_RETRY_AFTER = 10.0
 """A server that asks for a longer pause gets the request back by the work queue."""
 PAGE_SIZE = 500
 WATCH_SECONDS = 300
+"""When the API server ends a watch, which is then begun again."""
 SILENCE_SECONDS = 70.0
+"""Longer than between two bookmarks of a watch."""
 WATCH_CHUNK = 1 << 16
+"""Bytes of a watch that are read at most at once."""
 JSON = "application/json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 NO_ANSWER = 0

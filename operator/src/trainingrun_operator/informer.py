@@ -28,7 +28,7 @@ class Informer:
     jobs: Store[Job] = field(default_factory=Store)
     pods: Store[Pod] = field(default_factory=Store)
     projects: Store[Run] = field(default_factory=Store)
-    """The runs that are not over again, by namespace and project."""
+    """The same runs by namespace and project, without those that are over."""
     gone: dict[Key, dict[str, Pod]] = field(default_factory=dict)
     """Pods that left the index, by UID, of one attempt of each run."""
     leaving: dict[str, datetime] = field(default_factory=dict)
@@ -77,12 +77,12 @@ class Informer:
         """The other runs of its project that are not over, with their Jobs."""
         if run.project is None:
             return ()
-        others = (other for other in self._members(run.project) if other.uid != run.uid)
+        others = (other for other in self.projects.get(run.project, ()) if other.uid != run.uid)
         return tuple(View(other, tuple(self.jobs.get(other.key, ()))) for other in others)
 
     def members(self, project: Key) -> list[Key]:
         """The runs of a project that are not over, given its namespace and name."""
-        return [run.key for run in self._members(project)]
+        return [run.key for run in self.projects.get(project, ())]
 
     def run_keys(self) -> list[Key]:
         """All runs, and runs that only have children left."""
@@ -103,9 +103,6 @@ class Informer:
                 store.drop(uid)
         known = self.versions()
         self.leaving = {uid: when for uid, when in self.leaving.items() if uid in known}
-
-    def _members(self, project: Key) -> list[Run]:
-        return [run for run in self.projects.get(project, ()) if not run.over]
 
     def _since_first(self, pod: Pod) -> Pod:
         first = self.leaving.get(pod.uid)

@@ -64,6 +64,10 @@ class Resync:
                     if listed.keys() <= self._informer.versions().keys():
                         return
                     await asyncio.sleep(LOOK_SECONDS)
+                known = len(self._informer.versions())
+                log.info(
+                    "waiting for the watches: they brought %d objects, listed are %d", known, len(listed)
+                )
             except OperatorError as error:
                 log.warning("the first list failed: %s", error)
                 await asyncio.sleep(LOOK_SECONDS)

@@ -189,7 +189,9 @@ def test_the_informer_finds_the_other_runs_of_a_project_with_their_jobs() -> Non
     alone = run_from(raw_run(COMMAND, name="alone", uid="uid-alone"))
     project = (NAMESPACE, "chest")
     over = member("over", OVER)
-    informer = Informer(projects=Store({project: [a.run, b.run, over.run]}), jobs=Store({b.run.key: b.jobs}))
+    informer = Informer(jobs=Store({b.run.key: b.jobs}))
+    for each in (a, b, over):
+        informer.seen(each.run, gone=False)
     assert informer.rivals(a.run) == (b,)
     assert informer.rivals(alone) == ()
     assert informer.members(project) == [a.run.key, b.run.key]

@@ -44,7 +44,9 @@ def none_is_told(gang: Gang) -> list["Future[None]"]:
 
 def told_before_it_comes(gang: Gang) -> list["Future[None]"]:
     gang.stops[1].received = True
-    return [gang.come(rank) for rank in range(SIZE)]
+    told = gang.come(1)
+    told.exception(PATIENCE)
+    return [gang.come(0), told, gang.come(2)]
 
 
 def told_while_it_waits(gang: Gang) -> list["Future[None]"]:
