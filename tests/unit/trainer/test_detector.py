@@ -187,5 +187,5 @@ def test_gradient_checkpointing_changes_no_gradient() -> None:
         sum(network([picture()], [target(masks=False)]).values()).backward()
         return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
 
-    for plain, again in zip(gradients(), gradients(gradientCheckpointing=True), strict=True):
-        assert torch.equal(plain, again)
+    # Not to the bit: the threads of a scatter-add may add in another order the second time.
+    torch.testing.assert_close(gradients(gradientCheckpointing=True), gradients())
