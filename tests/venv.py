@@ -33,7 +33,11 @@ LOCKS: Mapping[str, Sequence[str]] = {
     "operator.txt": ("pyproject.toml", "--extra=operator"),
     "trainer.txt": ("pyproject.toml", "--extra=trainer"),
     "audit.txt": ("requirements/audit.in",),
-    "dev.txt": ("pyproject.toml", "--extra=operator", "--extra=trainer", "--extra=dev"),
+    "client.txt": ("pyproject.toml", "--extra=client", "--extra=notebook"),
+    "dev.txt": (
+        "pyproject.toml",
+        *("--extra=operator", "--extra=trainer", "--extra=client", "--extra=notebook", "--extra=dev"),
+    ),
 }
 """Each lock file and what it is resolved from. dev.txt is last: the images' versions constrain it."""
 

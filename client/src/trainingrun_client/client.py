@@ -1,0 +1,156 @@
+"""The Python client: one class whose verbs are those of `kubectl trainingrun`.
+
+from trainingrun_client import TrainingRunClient
+
+client = TrainingRunClient()
+run = client.submit("chest.yaml")
+client.wait(run.name, timeout=3600)
+client.metrics(run.name).plot(y=["train_loss", "val_loss"])
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainingrun_api import names
+from trainingrun_api.reasons import Phase
+from trainingrun_client import epochs as history
+from trainingrun_client.backend import Backend, Gone
+from trainingrun_client.cluster import ClusterBackend
+from trainingrun_client.connection import connect
+from trainingrun_client.errors import RunDeletedError, RunFailedError, WaitTimeoutError
+from trainingrun_client.following import Lost
+from trainingrun_client.log_lines import LogLine
+from trainingrun_client.manifests import read_manifest
+from trainingrun_client.run import TrainingRun, TrainingRuns
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class TrainingRunClient:
+    """Runs in a cluster, or on this machine with `backend=LocalBackend(...)`.
+
+    Every method may raise UnreachableError, ForbiddenError and, for a run that is not there, NotFoundError,
+    all of them TrainingRunError.
+    """
+
+    def __init__(
+        self,
+        namespace: str | None = None,
+        *,
+        context: str | None = None,
+        kubeconfig: str | Path | None = None,
+        backend: Backend | None = None,
+    ) -> None:
+        """By default the namespace and cluster that kubectl would take. Raises ConfigError."""
+        self.backend = backend or ClusterBackend(connect(context, kubeconfig, namespace))
+        self.namespace = namespace or self.backend.namespace
+
+    def submit(
+        self,
+        manifest: str | Path | Mapping[str, Any],
+        *,
+        name: str | None = None,
+        dry_run: bool = False,
+    ) -> TrainingRun:
+        """Create a run from a YAML file or the same as a dict; `name` replaces the one in it.
+
+        Raises InputError where the file cannot be read, InvalidError with the fields that are wrong, and
+        AlreadyExistsError where a run has that name.
+        """
+        body = read_manifest(manifest, name=name, namespace=self.namespace)
+        return self.backend.submit(body, dry_run=dry_run)
+
+    def get(self, name: str) -> TrainingRun:
+        """The run as it is now."""
+        return self.backend.get(name, self.namespace)
+
+    def list(self, *, all_namespaces: bool = False) -> TrainingRuns:
+        """Runs of the namespace or of all, oldest first."""
+        return TrainingRuns(self.backend.list(None if all_namespaces else self.namespace))
+
+    def watch(self, name: str, *, seconds: float | None = None) -> Iterator[TrainingRun]:
+        """The run as it is now and after each change, until it is Completed or Failed, or that many seconds
+        are over.
+
+        Goes on after lost connections. Raises RunDeletedError.
+        """
+        first = self.get(name)
+        yield first
+        if first.finished:
+            return
+        for change in self.backend.watch(self.namespace, name, seconds):
+            if isinstance(change, Lost):
+                continue
+            run = change.run if isinstance(change, Gone) else change
+            if isinstance(change, Gone) or run.uid != first.uid:
+                raise RunDeletedError(f"{name} was deleted")
+            yield run
+            if run.finished:
+                return
+
+    def wait(self, name: str, *, timeout: float | None = None) -> TrainingRun:
+        """The run once it is Completed.
+
+        Args:
+            timeout: seconds; None waits for ever.
+
+        Raises RunFailedError, RunDeletedError and WaitTimeoutError.
+        """
+        run = self.get(name)
+        for changed in self.watch(name, seconds=timeout):
+            run = changed
+        if not run.finished:
+            raise WaitTimeoutError(f"{name} is still {run.phase} after {timeout:g} s; it goes on")
+        if run.phase == Phase.FAILED:
+            raise RunFailedError(run)
+        return run
+
+    def logs(
+        self,
+        name: str,
+        *,
+        rank: int | None = None,
+        attempt: int | None = None,
+        follow: bool = False,
+        tail: int | None = None,
+    ) -> Iterator[LogLine]:
+        """Lines of all ranks and attempts whose pods are still there, in the order of their time.
+
+        Args:
+            rank: only of this global rank.
+            attempt: only of this attempt.
+            follow: go on with what is written from now on, until the run is over.
+            tail: only the last lines of each pod.
+        """
+        for line in self.backend.logs(self.get(name), attempt=attempt, follow=follow, tail=tail):
+            if rank is None or line.rank == rank:
+                yield line
+
+    def metrics(self, name: str) -> "DataFrame":
+        """A row an epoch, indexed by its number: scores, learning rate, seconds, images a second.
+
+        Raises MissingExtraError without pandas.
+        """
+        return history.frame(self.backend.epochs(self.get(name)))
+
+    def suspend(self, name: str) -> TrainingRun:
+        """Write a checkpoint, end the pods, and wait for `resume`."""
+        return self.backend.patch(name, self.namespace, {"spec": {"suspend": True}})
+
+    def resume(self, name: str) -> TrainingRun:
+        """Go on from the checkpoint."""
+        return self.backend.patch(name, self.namespace, {"spec": {"suspend": False}})
+
+    def retry(self, name: str, why: str | None = None) -> TrainingRun:
+        """Start a Failed run anew from its checkpoint, with a whole budget of failures."""
+        text = why or f"asked for at {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
+        return self.backend.patch(
+            name, self.namespace, {"metadata": {"annotations": {names.RETRY_ANNOTATION: text}}}
+        )
+
+    def delete(self, name: str) -> None:
+        """End and remove the run; checkpoints and results stay in their claim."""
+        self.backend.delete(name, self.namespace)
