@@ -39,9 +39,16 @@ class Backend(Protocol):
         """Ends and removes the run; its results stay. Raises NotFoundError."""
 
     def logs(
-        self, run: TrainingRun, *, attempt: int | None = None, follow: bool = False, tail: int | None = None
+        self,
+        run: TrainingRun,
+        *,
+        attempt: int | None = None,
+        node: int | None = None,
+        follow: bool = False,
+        tail: int | None = None,
     ) -> Iterator[LogLine]:
-        """Lines of all pods, in the order of their time; `tail` counts per pod."""
+        """Lines of all pods, or of that of one node rank, in the order of their time; `tail` counts per
+        pod."""
 
     def epochs(self, run: TrainingRun) -> Sequence[Epoch]:
         """What is still told of its epochs, by number."""

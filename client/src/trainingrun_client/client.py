@@ -9,7 +9,7 @@ client.metrics(run.name).plot(y=["train_loss", "val_loss"])
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from trainingrun_client.errors import RunDeletedError, RunFailedError, WaitTimeo
 from trainingrun_client.following import Lost
 from trainingrun_client.log_lines import LogLine
 from trainingrun_client.manifests import read_manifest
-from trainingrun_client.run import TrainingRun, TrainingRuns
+from trainingrun_client.run import Epoch, TrainingRun, TrainingRuns
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -71,9 +71,11 @@ class TrainingRunClient:
         """Runs of the namespace or of all, oldest first."""
         return TrainingRuns(self.backend.list(None if all_namespaces else self.namespace))
 
-    def watch(self, name: str, *, seconds: float | None = None) -> Iterator[TrainingRun]:
+    def watch(
+        self, name: str, *, seconds: float | None = None, lost: Callable[[Lost], object] = lambda lost: None
+    ) -> Iterator[TrainingRun]:
         """The run as it is now and after each change, until it is Completed or Failed, or that many seconds
-        are over.
+        are over; `lost` is told of each lost connection.
 
         Goes on after lost connections. Raises RunDeletedError.
         """
@@ -83,6 +85,7 @@ class TrainingRunClient:
             return
         for change in self.backend.watch(self.namespace, name, seconds):
             if isinstance(change, Lost):
+                lost(change)
                 continue
             run = change.run if isinstance(change, Gone) else change
             if isinstance(change, Gone) or run.uid != first.uid:
@@ -134,7 +137,11 @@ class TrainingRunClient:
 
         Raises MissingExtraError without pandas.
         """
-        return history.frame(self.backend.epochs(self.get(name)))
+        return history.frame(self.epochs(name))
+
+    def epochs(self, name: str) -> Sequence[Epoch]:
+        """The same as dicts, which need no pandas."""
+        return self.backend.epochs(self.get(name))
 
     def suspend(self, name: str) -> TrainingRun:
         """Write a checkpoint, end the pods, and wait for `resume`."""

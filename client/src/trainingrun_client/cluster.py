@@ -64,14 +64,20 @@ class ClusterBackend:
         self.connection.delete(RUNS.path(namespace, name))
 
     def logs(
-        self, run: TrainingRun, *, attempt: int | None = None, follow: bool = False, tail: int | None = None
+        self,
+        run: TrainingRun,
+        *,
+        attempt: int | None = None,
+        node: int | None = None,
+        follow: bool = False,
+        tail: int | None = None,
     ) -> Iterator[LogLine]:
         """From the kubelets, by way of the API server."""
-        return PodLogs(self.connection, run).lines(attempt=attempt, follow=follow, tail=tail)
+        return PodLogs(self.connection, run).lines(attempt=attempt, node=node, follow=follow, tail=tail)
 
     def epochs(self, run: TrainingRun) -> Sequence[Epoch]:
         """What the trainers wrote into their logs."""
-        return history.of_lines(self.logs(run))
+        return history.of_lines(self.logs(run, node=0))
 
     def _run(self, raw: Mapping[str, Any]) -> TrainingRun:
         return TrainingRun(raw, lambda: self.epochs(TrainingRun(raw)))

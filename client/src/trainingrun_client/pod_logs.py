@@ -58,15 +58,19 @@ class PodLogs:
         return sorted((_place(item) for item in items), key=lambda pod: (pod.attempt, pod.node, pod.name))
 
     def lines(
-        self, *, attempt: int | None = None, follow: bool = False, tail: int | None = None
+        self,
+        *,
+        attempt: int | None = None,
+        node: int | None = None,
+        follow: bool = False,
+        tail: int | None = None,
     ) -> Iterator[LogLine]:
         """In the order of their time; following, as they come, until the run is over."""
         if follow:
-            yield from self._followed(attempt, tail)
+            yield from self._followed(attempt, node, tail)
             return
-        logs = [
-            self._log(pod, {} if tail is None else {"tailLines": str(tail)}) for pod in self.pods(attempt)
-        ]
+        query = {} if tail is None else {"tailLines": str(tail)}
+        logs = [self._log(pod, query) for pod in self.pods(attempt) if node in (None, pod.node)]
         yield from heapq.merge(*logs, key=lambda line: line.time)
 
     def _log(self, pod: PodPlace, query: Mapping[str, str]) -> Iterator[LogLine]:
@@ -77,14 +81,14 @@ class PodLogs:
             for raw in self._connection.lines(path, wanted, SILENT_SECONDS):
                 yield parse(raw.decode(errors="replace"), pod.attempt, pod.node)
 
-    def _followed(self, attempt: int | None, tail: int | None) -> Iterator[LogLine]:
+    def _followed(self, attempt: int | None, node: int | None, tail: int | None) -> Iterator[LogLine]:
         arrived: _Arrivals = queue.SimpleQueue()
         leaving = threading.Event()
         reading: set[str] = set()
         known: set[str] = set()
 
         def begin(pod: PodPlace) -> None:
-            if pod.started and pod.name not in known:
+            if pod.started and pod.name not in known and node in (None, pod.node):
                 known.add(pod.name)
                 reading.add(pod.name)
                 _start(self._read, pod, tail, arrived, leaving)

@@ -18,7 +18,7 @@ from trainingrun_client.errors import (
     WaitTimeoutError,
 )
 
-FAILED, NOT_FOUND, WRONG_INPUT, TIMED_OUT, INTERRUPTED = 1, 3, 4, 124, 130
+FAILED, NOT_FOUND, WRONG_INPUT, TIMED_OUT = 1, 3, 4, 124
 EXIT_CODES: dict[type[TrainingRunError], int] = {
     NotFoundError: NOT_FOUND,
     RunDeletedError: NOT_FOUND,
@@ -30,16 +30,16 @@ EXIT_CODES: dict[type[TrainingRunError], int] = {
 
 def main() -> None:
     """Run a verb; errors are one line on standard error, without a trace."""
+    # The shell completes the program by its own name, people know it by kubectl's.
+    completing = any("-completion" in word for word in sys.argv) or any(
+        "_COMPLETE" in key for key in os.environ
+    )
+    code = FAILED
     try:
-        code = app(standalone_mode=True)
+        app(prog_name=None if completing else "kubectl trainingrun")
     except TrainingRunError as error:
         screen.say(f"error: {error}")
         code = next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), FAILED)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except BrokenPipeError:  # the reader has left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = FAILED
     sys.exit(code)
 
 

@@ -1,15 +1,29 @@
 """All verbs of `kubectl trainingrun`. A new one is a file beside this one and a line here."""
 
+from collections.abc import Callable, Mapping
+
 import typer
 
+from trainingrun_client.cli.change import cancel, resume, retry, suspend
+from trainingrun_client.cli.compare import compare
+from trainingrun_client.cli.describe import describe
+from trainingrun_client.cli.doctor import doctor
 from trainingrun_client.cli.listing import list_runs
+from trainingrun_client.cli.logs import logs
+from trainingrun_client.cli.metrics import metrics
 from trainingrun_client.cli.options import of_cluster
+from trainingrun_client.cli.render import render
+from trainingrun_client.cli.submit import submit
+from trainingrun_client.cli.wait import wait
+from trainingrun_client.cli.watch import watch
 
 HELP = """Train models by TrainingRuns: start them, see them learn, and read why they failed.
 
-    kubectl trainingrun init chest.zip > chest.yaml      look at data and write a run for them
-    kubectl trainingrun submit chest.yaml --watch        start it, and see it learn
-    kubectl trainingrun describe chest                   its story on one screen
+\b
+    kubectl trainingrun init chest.zip > chest.yaml    look at data, write a run for them
+    kubectl trainingrun submit chest.yaml --watch      start it, and see it learn
+    kubectl trainingrun describe chest                 its story on one screen
+    kubectl trainingrun doctor                         what is wrong with this cluster
 """
 
 app = typer.Typer(
@@ -20,9 +34,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("list")(of_cluster(list_runs))
-
-
-@app.callback()
-def _several() -> None:
-    """Keeps the name of the verb even where there is only one."""
+VERBS: Mapping[str, Callable[..., None]] = {
+    "submit": submit,
+    "list": list_runs,
+    "describe": describe,
+    "watch": watch,
+    "logs": logs,
+    "metrics": metrics,
+    "compare": compare,
+    "wait": wait,
+    "suspend": suspend,
+    "resume": resume,
+    "retry": retry,
+    "cancel": cancel,
+    "render": render,
+    "doctor": doctor,
+}
+for name, verb in VERBS.items():
+    app.command(name)(of_cluster(verb))
