@@ -36,7 +36,7 @@ def installed(cluster: Cluster, images: install.Images) -> Cluster:
     return cluster
 
 
-def _own_namespace(cluster: Cluster) -> Iterator[Runs]:
+def own_namespace(cluster: Cluster) -> Iterator[Runs]:
     name = f"e2e-{uuid.uuid4().hex[:6]}"
     install.ensure_namespace(cluster, name)
     yield Runs(cluster, name)
@@ -46,13 +46,13 @@ def _own_namespace(cluster: Cluster) -> Iterator[Runs]:
 @pytest.fixture
 def runs(installed: Cluster) -> Iterator[Runs]:
     """A namespace of the test's own that enforces Pod Security `restricted`."""
-    yield from _own_namespace(installed)
+    yield from own_namespace(installed)
 
 
 @pytest.fixture(scope="module")
 def module_runs(installed: Cluster) -> Iterator[Runs]:
     """A namespace of the module's own."""
-    yield from _own_namespace(installed)
+    yield from own_namespace(installed)
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +74,7 @@ def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def digits(installed: Cluster, digits_folder: Path) -> Iterator[Finished]:
     """The digits example, applied by a user who watches it to its end."""
-    namespaces = _own_namespace(installed)
+    namespaces = own_namespace(installed)
     runs = next(namespaces)
     installed.put_folder(digits_folder, runs.namespace, DATA_CLAIM)
     with Table(installed, runs.namespace, "tr") as table:

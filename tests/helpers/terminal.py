@@ -54,7 +54,9 @@ class Terminal:
         """The exit code, once the program has ended. Raises pexpect.TIMEOUT."""
         self._child.expect(pexpect.EOF, timeout=seconds)
         self._child.wait()
-        return int(self._child.exitstatus if self._child.exitstatus is not None else -self._child.signalstatus)
+        return int(
+            self._child.exitstatus if self._child.exitstatus is not None else -self._child.signalstatus
+        )
 
     @property
     def written(self) -> str:

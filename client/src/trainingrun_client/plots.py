@@ -20,6 +20,7 @@ def plot_runs(runs: Mapping[str, Sequence[Epoch]], metrics: Sequence[str], file:
         raise InputError(f"{file}: a plot is written as {', '.join(FORMS)}; name the file so")
     try:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
     except ImportError as error:
         raise MissingExtraError("a plot", "notebook") from error
     panels = _panels(metrics)
@@ -35,6 +36,7 @@ def plot_runs(runs: Mapping[str, Sequence[Epoch]], metrics: Sequence[str], file:
         place.grid(alpha=0.3)
         place.legend(fontsize="small")
     axes[-1].set_xlabel("epoch")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(runs) == 1:
         figure.suptitle(next(iter(runs)))
     try:

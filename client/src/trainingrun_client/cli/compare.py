@@ -51,7 +51,7 @@ def compare(
     if not settings:
         screen.say("The settings of these runs are the same.")
     rows_shown = [(label, *values) for label, values in [*settings, *results]]
-    screen.out.print(screen.table(["", *names], rows_shown))
+    screen.show(screen.table(["", *names], rows_shown))
 
 
 def differences(specs: Sequence[Mapping[str, Any]]) -> Table:

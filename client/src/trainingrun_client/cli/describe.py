@@ -26,4 +26,4 @@ def describe(client: TrainingRunClient, name: Run, output: Output = None) -> Non
         epochs = run.history()
     except TrainingRunError as error:
         screen.say(f"no curves: {error}")
-    screen.out.print(screen.sheet(story(run, epochs, datetime.now(UTC))))
+    screen.show(screen.sheet(story(run, epochs, datetime.now(UTC))))

@@ -29,7 +29,7 @@ def list_runs(
         for run in runs:
             screen.write(full_name(run))
     elif runs:
-        screen.out.print(table(runs, wide=output == Form.WIDE, namespaces=all_namespaces))
+        screen.show(table(runs, wide=output == Form.WIDE, namespaces=all_namespaces))
     else:
         where = "in any namespace" if all_namespaces else f"in the namespace {client.namespace}"
         screen.say(f"No TrainingRuns {where}. `kubectl trainingrun init` writes the first one.")
@@ -83,11 +83,21 @@ def full_name(run: TrainingRun) -> str:
 
 def show_objects(objects: Sequence[Mapping[str, Any]], form: Form) -> None:
     """A list of objects, for programs."""
-    show_object({"apiVersion": "v1", "kind": "List", "items": list(objects)}, form)
+    _dump({"apiVersion": "v1", "kind": "List", "items": [_shown(each) for each in objects]}, form)
 
 
 def show_object(body: Mapping[str, Any], form: Form) -> None:
     """One object, for programs."""
+    _dump(_shown(body), form)
+
+
+def _shown(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Without managedFields, as kubectl shows it."""
+    meta = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    return {**body, "metadata": meta}
+
+
+def _dump(body: Mapping[str, Any], form: Form) -> None:
     if form == Form.JSON:
         screen.write(json.dumps(body, indent=2))
     else:

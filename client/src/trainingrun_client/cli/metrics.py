@@ -53,7 +53,7 @@ def metrics(
     else:
         names = wanted or [*_usual(epochs, monitor), *BESIDE]
         rows = [[str(epoch["epoch"]), *(words.number(epoch.get(each)) for each in names)] for epoch in epochs]
-        screen.out.print(screen.table(["EPOCH", *names], rows))
+        screen.show(screen.table(["EPOCH", *names], rows))
 
 
 def _usual(epochs: Sequence[Epoch], monitor: str | None) -> list[str]:

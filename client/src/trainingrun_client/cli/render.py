@@ -1,7 +1,8 @@
 """`render`: the objects that the operator would create for a run, made by the operator's own code."""
 
+import uuid
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import yaml
@@ -11,7 +12,7 @@ from trainingrun_client.cli.listing import show_objects
 from trainingrun_client.cli.options import Form, Output
 from trainingrun_client.client import TrainingRunClient
 from trainingrun_client.cluster import ClusterBackend
-from trainingrun_client.errors import InputError
+from trainingrun_client.errors import AlreadyExistsError, InputError
 from trainingrun_client.installation import Installation, find_installation
 from trainingrun_client.manifests import checked_spec, read_manifest
 from trainingrun_operator.desired.children import children
@@ -40,8 +41,7 @@ def render(
     in labels and in the run directory, is only known once it exists; here it is zero.
     """
     manifest = read_manifest(file, namespace=client.namespace)
-    accepted = dict(client.submit(manifest, dry_run=True).raw)
-    accepted["metadata"] = {**accepted["metadata"], "uid": UNKNOWN_UID}
+    accepted = _accepted(client, manifest)
     found = _installation(client, image)
     run, spec = run_from(accepted), PodDefaults.applied(found.pod_defaults, checked_spec(accepted))
     objects = children(run, spec, attempt, Image(image or found.trainer_image, found.pull_policy))
@@ -52,6 +52,17 @@ def render(
             screen.write(f"{each['kind'].lower()}/{each['metadata']['name']}")
     else:
         screen.write(yaml.safe_dump_all(objects, sort_keys=False, explicit_start=True))
+
+
+def _accepted(client: TrainingRunClient, manifest: dict[str, Any]) -> dict[str, Any]:
+    """As the API server would keep it, even where a run of that name exists."""
+    name = manifest["metadata"]["name"]
+    try:
+        told = client.submit(manifest, dry_run=True).raw
+    except AlreadyExistsError:
+        told = client.submit(manifest, name=f"render-{uuid.uuid4().hex[:8]}", dry_run=True).raw
+    known = {"name": name, "uid": UNKNOWN_UID, "resourceVersion": ""}
+    return {**told, "metadata": {**told["metadata"], **known}}
 
 
 def _installation(client: TrainingRunClient, image: str | None) -> Installation:

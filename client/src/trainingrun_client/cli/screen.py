@@ -7,7 +7,7 @@ width of a terminal; elsewhere lines are as long as they need to be.
 import sys
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +23,16 @@ def _console(*, stderr: bool) -> Console:
 
 out = _console(stderr=False)
 err = _console(stderr=True)
+
+
+def show(answer: RenderableType) -> None:
+    """An answer; elsewhere than on a terminal without the blanks that fill its lines."""
+    if out.is_terminal:
+        out.print(answer)
+        return
+    with out.capture() as written:
+        out.print(answer)
+    write("\n".join(line.rstrip() for line in written.get().splitlines()))
 
 
 def say(text: str) -> None:

@@ -48,11 +48,10 @@ def story(run: TrainingRun, epochs: Sequence[Epoch], now: datetime) -> list[Row]
 def _state(run: TrainingRun, now: datetime) -> list[Row]:
     status, spec = run.status, run.raw["spec"]
     phase = screen.phase("Suspended" if suspended(run) else str(run.phase))
-    since = words.age(status.completion_time if run.finished else status.start_time, now)
-    if since:
-        phase.append(
-            f", {'since' if run.finished else 'began'} {since}{' ago' if not run.finished else ''}", ""
-        )
+    if run.finished and status.completion_time:
+        phase.append(f", {words.age(status.completion_time, now)} ago", "")
+    elif status.start_time:
+        phase.append(f", started {words.age(status.start_time, now)} ago", "")
     gpus, nodes = (spec.get("resources") or {}).get("gpus", 1), spec.get("nodes", 1)
     what = _what(spec)
     rows: list[Row] = [

@@ -60,7 +60,8 @@ def in_a_line(run: TrainingRun) -> str:
     """Where it stands; the age and what moves all the time are left out."""
     row = cells(run, run.created)
     told = [str(row[name]) for name in ("PHASE", "EPOCH", "METRIC", "PROGRESS")]
-    why = "" if run.phase in (Phase.RUNNING, Phase.COMPLETED) else f"{run.reason}: {run.message}"
+    explained = run.reason and run.phase not in (Phase.RUNNING, Phase.COMPLETED)
+    why = f"{run.reason}: {run.message}" if explained else ""
     return "  ".join(part for part in (run.name, *told, why) if part)
 
 
