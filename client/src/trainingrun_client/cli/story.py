@@ -140,7 +140,8 @@ def _attempts(status: TrainingRunStatus, now: datetime) -> list[Row]:
 
 
 def _attempt(record: AttemptRecord, now: datetime) -> str:
-    parts = [f"#{record.number} {record.outcome}: {record.reason}"]
+    cause = "" if record.reason == record.outcome else f": {record.reason}"
+    parts = [f"#{record.number} {record.outcome}{cause}"]
     if record.node:
         parts.append(f"on {record.node}")
     if record.duration_seconds is not None:
