@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.e2e]
 
 VERBS = (
     "submit", "list", "describe", "watch", "logs", "metrics", "compare", "wait", "suspend", "resume", "retry",
-    "cancel", "render", "doctor",
+    "cancel", "render", "doctor", "data push", "data ls", "artifacts ls", "artifacts get",
 )  # fmt: skip
 COLOR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
 ESCAPE = "\x1b"
@@ -159,7 +159,8 @@ def test_logs_of_both_ranks_come_in_one_stream(learned: Learned) -> None:
 
 def test_metrics_are_those_of_the_run_directory(learned: Learned, tmp_path: Path) -> None:
     told = json.loads(learned.cli.run("metrics", "digits", "--json").stdout)
-    kept = json.loads(learned.cli.run("artifacts", "cat", "digits", "metrics.json").stdout)
+    learned.cli.run("artifacts", "get", "digits", "metrics.json", "--to", tmp_path)
+    kept = json.loads((tmp_path / "metrics.json").read_text())
     assert told == kept
     rows = list(csv.DictReader(learned.cli.run("metrics", "digits", "--csv").stdout.splitlines()))
     assert [float(row["val_loss"]) for row in rows] == [epoch["val_loss"] for epoch in kept]
@@ -172,6 +173,13 @@ def test_metrics_are_those_of_the_run_directory(learned: Learned, tmp_path: Path
     assert "no epoch has val_fun; there are train_loss, " in refused.stderr
     wrong = learned.cli.run("metrics", "digits", "--plot", tmp_path / "curves.gif", code=4)
     assert ".png" in wrong.stderr
+
+
+def test_metrics_outlive_the_pods(learned: Learned) -> None:
+    told = learned.cli.run("metrics", "slow", "--json").stdout
+    learned.runs.kubectl("delete", "job", "slow-1", "--cascade=foreground", "--ignore-not-found")
+    assert "has written nothing that is still there" in learned.cli.run("logs", "slow").stderr
+    assert json.loads(learned.cli.run("metrics", "slow", "--json").stdout) == json.loads(told)
 
 
 def test_compare_shows_what_differs_and_what_came_of_it(learned: Learned, tmp_path: Path) -> None:
@@ -203,10 +211,11 @@ def test_the_python_client_answers_with_frames_and_curves(learned: Learned) -> N
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_teaches_its_use(learned: Learned, verb: str) -> None:
-    told = learned.cli.run(verb, "--help").stdout
-    assert told.startswith(f"Usage: kubectl trainingrun {verb} ")
-    assert "--namespace" in told
-    assert learned.cli.run(verb, "--hlep", code=2).stderr.count("Try 'kubectl trainingrun") == 1
+    told = learned.cli.teach(*verb.split(), "--help")
+    assert told.stdout.startswith(f"Usage: kubectl trainingrun {verb} ")
+    assert "--namespace" in told.stdout
+    wrong = learned.cli.teach(*verb.split(), "--hlep")
+    assert (wrong.returncode, wrong.stderr.count(f"Try 'kubectl trainingrun {verb} -h'")) == (2, 1)
 
 
 @pytest.mark.parametrize(

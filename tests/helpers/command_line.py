@@ -28,8 +28,8 @@ class CommandLine:
 
     def words(self, *arguments: str | Path) -> list[str]:
         """The whole command line."""
-        verb, *rest = map(str, arguments)
-        return [str(PROGRAM), verb, f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}", *rest]
+        where = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
+        return [str(PROGRAM), *map(str, arguments), *where]
 
     def run(
         self, *arguments: str | Path, input: str | None = None, code: int = 0, seconds: float = 120
@@ -46,6 +46,12 @@ class CommandLine:
         )
         assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
+
+    def teach(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """As given, without a cluster."""
+        return subprocess.run(
+            [PROGRAM, *words], env=self.environment(), capture_output=True, text=True, check=False
+        )
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """In a pipe; the caller ends it."""

@@ -51,7 +51,13 @@ class Backend(Protocol):
         pod."""
 
     def epochs(self, run: TrainingRun) -> Sequence[Epoch]:
-        """What is still told of its epochs, by number."""
+        """What is still told of its epochs, by number: those of pods that are gone may be missing."""
+
+    def kept_epochs(self, run: TrainingRun) -> Sequence[Epoch]:
+        """All epochs, as the run directory keeps them; in a cluster that takes seconds and a pod.
+
+        Raises InputError where the run keeps nothing.
+        """
 
 
 class Gone:

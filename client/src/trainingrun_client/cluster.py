@@ -7,6 +7,7 @@ from trainingrun_api import names
 from trainingrun_client import epochs as history
 from trainingrun_client.backend import Gone
 from trainingrun_client.connection import Collection, Connection, Resource
+from trainingrun_client.files import volume_of
 from trainingrun_client.following import Lost, follow
 from trainingrun_client.log_lines import LogLine
 from trainingrun_client.pod_logs import PodLogs
@@ -78,6 +79,11 @@ class ClusterBackend:
     def epochs(self, run: TrainingRun) -> Sequence[Epoch]:
         """What the trainers wrote into their logs."""
         return history.of_lines(self.logs(run, node=0))
+
+    def kept_epochs(self, run: TrainingRun) -> Sequence[Epoch]:
+        """From the checkpoint claim, through a pod that mounts it."""
+        with volume_of(self.connection, run) as volume:
+            return history.of_file(volume.read_bytes("metrics.json").decode())
 
     def _run(self, raw: Mapping[str, Any]) -> TrainingRun:
         return TrainingRun(raw, lambda: self.epochs(TrainingRun(raw)))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from trainingrun_api.status import MAX_METRICS
 from trainingrun_client.errors import MissingExtraError
 from trainingrun_client.log_lines import LogLine
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Epoch = Mapping[str, Any]
+SPLITS = ("train_", "val_", "test_")
 
 
 def of_lines(lines: Iterable[LogLine]) -> list[Epoch]:
@@ -36,6 +38,18 @@ def complete(epochs: Sequence[Epoch], finished: int | None) -> bool:
     return [each["epoch"] for each in epochs] == list(range(1, len(epochs) + 1)) and len(epochs) >= (
         finished or 0
     )
+
+
+def shortened(epochs: Sequence[Epoch]) -> bool:
+    """Whether scores may have been left out: a line of a log holds no more than MAX_METRICS."""
+    return any(sum(name.startswith(SPLITS) for name in epoch) >= MAX_METRICS for epoch in epochs)
+
+
+def scores(epochs: Sequence[Epoch]) -> list[str]:
+    """Names of scores, in the order in which they first appear."""
+    return [
+        name for name in dict.fromkeys(name for epoch in epochs for name in epoch) if name.startswith(SPLITS)
+    ]
 
 
 def frame(epochs: Sequence[Epoch]) -> "DataFrame":

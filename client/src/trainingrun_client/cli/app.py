@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import typer
 
+from trainingrun_client.cli import artifacts, data
 from trainingrun_client.cli.change import cancel, resume, retry, suspend
 from trainingrun_client.cli.compare import compare
 from trainingrun_client.cli.describe import describe
@@ -52,3 +53,5 @@ VERBS: Mapping[str, Callable[..., None]] = {
 }
 for name, verb in VERBS.items():
     app.command(name)(of_cluster(verb))
+app.add_typer(data.app, name="data")
+app.add_typer(artifacts.app, name="artifacts")

@@ -40,7 +40,7 @@ def compare(
     runs = [client.get(name) for name in names]
     metrics = wanted or _usual(runs)
     if plot:
-        plot_runs({run.name: client.backend.epochs(run) for run in runs}, metrics, plot)
+        plot_runs({run.name: client.epochs(run.name, most_telling=not wanted) for run in runs}, metrics, plot)
         screen.say(f"{plot} written")
         return
     settings, results = differences([run.raw["spec"] for run in runs]), outcomes(runs, metrics)

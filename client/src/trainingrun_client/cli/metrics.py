@@ -13,6 +13,7 @@ from trainingrun_client.cli import screen, words
 from trainingrun_client.cli.options import Run
 from trainingrun_client.cli.story import chosen
 from trainingrun_client.client import TrainingRunClient
+from trainingrun_client.epochs import scores
 from trainingrun_client.errors import InputError
 from trainingrun_client.plots import plot_runs
 from trainingrun_client.run import Epoch
@@ -36,12 +37,12 @@ def metrics(
 ) -> None:
     """The scores of every epoch."""
     run = client.get(name)
-    epochs = client.backend.epochs(run)
+    epochs = client.epochs(name, most_telling=not (as_json or as_csv or wanted))
     if not epochs:
         raise InputError(f"{name} has told of no epoch yet ({run.phase}, {run.reason}: {run.message})")
     missing = [each for each in wanted or () if all(each not in epoch for epoch in epochs)]
     if missing:
-        raise InputError(f"no epoch has {', '.join(missing)}; there are {', '.join(_scores(epochs))}")
+        raise InputError(f"no epoch has {', '.join(missing)}; there are {', '.join(scores(epochs))}")
     monitor = run.status.best.name if run.status.best else None
     if as_json:
         screen.write(json.dumps(list(epochs), indent=2))
@@ -57,13 +58,7 @@ def metrics(
 
 
 def _usual(epochs: Sequence[Epoch], monitor: str | None) -> list[str]:
-    return chosen(_scores(epochs), monitor)[:MOST_COLUMNS]
-
-
-def _scores(epochs: Sequence[Epoch]) -> list[str]:
-    """In the order in which they first appear."""
-    found = dict.fromkeys(name for epoch in epochs for name in epoch)
-    return [name for name in found if name.startswith(("train_", "val_", "test_"))]
+    return chosen(scores(epochs), monitor)[:MOST_COLUMNS]
 
 
 def _write_csv(epochs: Sequence[Epoch]) -> None:
