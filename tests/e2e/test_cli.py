@@ -18,6 +18,7 @@ from tests.cluster.api import Cluster
 from tests.e2e.conftest import own_namespace
 from tests.e2e.digits import DATA_CLAIM, EXAMPLE
 from tests.helpers.command_line import CommandLine
+from tests.helpers.cutting_proxy import CuttingProxy
 from tests.helpers.fault_proxy import EXPIRED, Break, Call, Fault, FaultProxy, Tamper
 from tests.helpers.runs import Runs, manifest
 from trainingrun_client import RunFailedError, TrainingRunClient
@@ -428,6 +429,23 @@ def test_a_watch_survives_lost_connections_and_forgotten_versions(
     assert len(seen) >= 8
     assert "trying again in 0.5 s" in done.stderr
     assert done.stdout.splitlines()[-1].endswith("Z short  Completed")
+
+
+def test_followed_logs_lose_and_repeat_no_line_however_often_the_connection_is_cut(
+    cli: CommandLine, runs: Runs, base_image: str, tmp_path: Path
+) -> None:
+    count = 60
+    script = f"for i in $(seq {count}); do echo line $i; sleep 0.25; done"
+    with CuttingProxy(cli.kubeconfig) as proxy:
+        through = CommandLine(proxy.write_kubeconfig(tmp_path / "proxy.yaml"), cli.namespace, cli.home)
+        cli.run("submit", write(tmp_path, "chatty", program(base_image, script)))
+        follower = through.start("logs", "chatty", "-f", "--raw")
+        while follower.poll() is None:
+            time.sleep(2.5)
+            proxy.cut()
+        said, errors = follower.communicate()
+    assert (follower.returncode, errors) == (0, "")
+    assert said.splitlines() == [f"line {number}" for number in range(1, count + 1)]
 
 
 def test_without_a_cluster_it_says_so_at_once(cli: CommandLine, tmp_path: Path) -> None:
