@@ -65,12 +65,18 @@ def test_the_trainer_carries_neither_the_operator_nor_what_its_licence_forbids(n
     assert name not in locked("trainer.txt")
 
 
+@pytest.mark.parametrize("name", ["torch", "pytorch-lightning", "torchmetrics", "kopf", "monai", "lightning"])
+def test_the_client_carries_neither_the_trainer_nor_the_operator(name: str) -> None:
+    assert name not in locked("client.txt")
+
+
 def test_locking_resolves_for_every_python_and_asks_for_hashes() -> None:
     command = lock_command("uv", "dev.txt")
     assert {"--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url"} <= set(
         command
     )
-    assert command[-4:] == ["pyproject.toml", "--extra=operator", "--extra=trainer", "--extra=dev"]
+    extras = ("operator", "trainer", "client", "notebook", "dev")
+    assert command[-6:] == ["pyproject.toml", *(f"--extra={name}" for name in extras)]
 
 
 def test_no_file_in_git_names_a_registry_host() -> None:

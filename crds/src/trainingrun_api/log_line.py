@@ -5,9 +5,13 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+FIELDS = "fields"
+"""Attribute of a record: further keys of its line, with values that JSON has."""
+
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger; what the line is about, such as namespace, run, attempt and rank; the message."""
+    """Time, level, logger; what the line is about, such as namespace, run, attempt and rank; the message; and
+    what the record itself brings for machines: `LOGGER.info("...", extra={FIELDS: {...}})`."""
 
     def __init__(self, about: Callable[[], Mapping[str, object]]) -> None:
         super().__init__()
@@ -21,6 +25,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             **self._about(),
             "message": record.getMessage(),
+            **getattr(record, FIELDS, {}),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

@@ -24,6 +24,7 @@ from trainingrun_trainer.telemetry import Telemetry
 COMMANDS = {
     "predict": "trainingrun_trainer.predict",
     "import-config": "trainingrun_trainer.importing.command",
+    "validate-data": "trainingrun_trainer.validate_data",
 }
 """First words of the command line that do something else than train, and the modules that do it."""
 SECONDS_FOR_LAST_ROWS = 2.0

@@ -11,6 +11,7 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         description="Train, evaluate and write everything to the run directory.",
         epilog="`trainingrun-train predict --help` asks the best model of a run about new data; "
+        "`trainingrun-train validate-data --help` reads data as training would and names each problem; "
         "`trainingrun-train import-config --help` turns configurations of earlier systems into TrainingRuns.",
     )
     result.add_argument(

@@ -38,17 +38,18 @@ def utc_now() -> str:
 
 def as_json(content: Any) -> bytes:
     """JSON for a file; numbers that JSON does not have become null."""
-    return json.dumps(_finite(content), indent=2, allow_nan=False).encode() + b"\n"
+    return json.dumps(finite(content), indent=2, allow_nan=False).encode() + b"\n"
 
 
-def _finite(content: Any) -> Any:
+def finite(content: Any) -> Any:
+    """The content with null for numbers that JSON does not have."""
     match content:
         case float() if not math.isfinite(content):
             return None
         case Mapping():
-            return {key: _finite(value) for key, value in content.items()}
+            return {key: finite(value) for key, value in content.items()}
         case list() | tuple():
-            return [_finite(value) for value in content]
+            return [finite(value) for value in content]
         case _:
             return content
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from trainingrun_api import log_line
 from trainingrun_api.status import Best, Checkpoint, Metric
 from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_api.termination import TerminationMessage
-from trainingrun_trainer.artifacts import Record, RunDirectory, utc_now
+from trainingrun_trainer.artifacts import Record, RunDirectory, finite, utc_now
 from trainingrun_trainer.checkpoint_files import LAST, Manifest
 from trainingrun_trainer.heartbeat import Heartbeat
 from trainingrun_trainer.logs import LOGGER
@@ -21,6 +22,8 @@ from trainingrun_trainer.tensorboard_log import TensorBoardLog
 
 DIGITS = ".6g"
 """Significant digits of a metric in a message."""
+EPOCH = "epoch"
+"""Key of an epoch in its line of the log, where that is JSON."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,13 @@ class Progress(pl.Callback):
             value,
             self.best.value,
             self.best.epoch,
+            extra={log_line.FIELDS: {EPOCH: finite(self._told(scores))}},
         )
+
+    def _told(self, scores: Mapping[str, float]) -> Record:
+        """The last epoch as in metrics.json, with the most telling of its scores."""
+        told = most_telling(scores, self._monitor)
+        return {name: value for name, value in self.epochs[-1].items() if name in told or name not in scores}
 
     def _write_metrics(self) -> None:
         try:

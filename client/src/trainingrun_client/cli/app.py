@@ -9,12 +9,15 @@ from trainingrun_client.cli.change import cancel, resume, retry, suspend
 from trainingrun_client.cli.compare import compare
 from trainingrun_client.cli.describe import describe
 from trainingrun_client.cli.doctor import doctor
+from trainingrun_client.cli.init import init
 from trainingrun_client.cli.listing import list_runs
+from trainingrun_client.cli.local import local
 from trainingrun_client.cli.logs import logs
 from trainingrun_client.cli.metrics import metrics
 from trainingrun_client.cli.options import of_cluster
 from trainingrun_client.cli.render import render
 from trainingrun_client.cli.submit import submit
+from trainingrun_client.cli.validate import validate
 from trainingrun_client.cli.wait import wait
 from trainingrun_client.cli.watch import watch
 
@@ -51,7 +54,10 @@ VERBS: Mapping[str, Callable[..., None]] = {
     "render": render,
     "doctor": doctor,
 }
+app.command("init")(init)
 for name, verb in VERBS.items():
     app.command(name)(of_cluster(verb))
+data.app.command("validate")(validate)
 app.add_typer(data.app, name="data")
 app.add_typer(artifacts.app, name="artifacts")
+app.command("local")(local)

@@ -35,7 +35,10 @@ def retry(
     name: Run,
     why: Annotated[str | None, typer.Option(help="Stands in the run's conditions and events.")] = None,
 ) -> None:
-    """Start a Failed run anew, from its checkpoint, with a whole budget of failures."""
+    """Start a Failed run anew.
+
+    From its checkpoint, with a whole budget of failures.
+    """
     run = client.get(name)
     if run.phase != Phase.FAILED:
         raise InputError(f"{name} is {run.phase}: only a Failed run can be tried again")

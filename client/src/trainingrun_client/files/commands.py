@@ -1,4 +1,4 @@
-"""What runs in the helper pod: POSIX shell, and dd, find, head, mkdir, mv, readlink, rm, sha256sum, stat
+"""What runs in the helper pod: POSIX shell, and cat, dd, find, head, mkdir, mv, readlink, rm, sha256sum, stat
 and xargs as GNU coreutils and busybox both have them. No Python, for a run's own image may lack it.
 
 A frame goes into the directory and hands the items that come first on standard input, each ended by NUL, to
@@ -18,6 +18,11 @@ MANY = 500
 BEAT = b"\0"
 """Written to standard error while a command works, so that silence means a lost connection."""
 BEAT_SECONDS = 10
+FAILURE = b"\4"
+"""Written to standard error where a command fails, after its words.
+
+It must take the rest of its standard input then: a kubelet whose command ends before that tells nobody.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +38,17 @@ class Command:
 # and a sleep outlives it for some seconds.
 FRAME = rf"""
 directory=$1 size=$2 command=$3 count=$4
-[ -d "$directory" ] || {{ echo "there is no directory ${{directory#{MOUNT}/}} in the volume" >&2; exit 1; }}
-cd -P -- "$directory" || exit 1
+exec 3<&0
+fail() {{ printf '\004' >&2; cat <&3 >/dev/null; exit 1; }}
+[ -d "$directory" ] || {{ echo "there is no directory ${{directory#{MOUNT}/}} in the volume" >&2; fail; }}
+cd -P -- "$directory" || fail
 here=$(pwd -P)
 export here
-case $here/ in {MOUNT}/*) ;; *) echo "$directory leads out of the volume" >&2; exit 1 ;; esac
-exec 3<&0
+case $here/ in {MOUNT}/*) ;; *) echo "$directory leads out of the volume" >&2; fail ;; esac
 while sleep {BEAT_SECONDS} 2>/dev/null; do printf '\0' >&2; done </dev/null >/dev/null 3<&- &
 beat=$!
 trap 'kill "$beat"' EXIT
-dd bs="$size" count=1 iflag=fullblock status=none <&3 | xargs -0 -n "$count" sh -c "$command" sh
+dd bs="$size" count=1 iflag=fullblock status=none <&3 | xargs -0 -n "$count" sh -c "$command" sh || fail
 """
 
 _INSIDE = r"""

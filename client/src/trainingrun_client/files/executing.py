@@ -12,7 +12,7 @@ Source: https://pkg.go.dev/k8s.io/apimachinery/pkg/util/remotecommand
 import json
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any, cast
@@ -28,7 +28,7 @@ from websocket import (
 
 from trainingrun_client.connection import Connection, Resource
 from trainingrun_client.errors import TransferError, UnreachableError, from_answer
-from trainingrun_client.files.commands import BEAT
+from trainingrun_client.files.commands import BEAT, FAILURE
 
 PODS = Resource("v1", "pods")
 PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
@@ -52,12 +52,14 @@ class _Answers:
     sink: Callable[[bytes], object]
     words: bytes = b""
     status: dict[str, Any] = field(default_factory=dict)
+    failed: bool = False
+    """The command said so; it takes what is sent, but ends only with the connection."""
     closed: bool = False
 
     @property
     def over(self) -> bool:
         """Whether the command has ended."""
-        return bool(self.status) or self.closed
+        return bool(self.status) or self.closed or self.failed
 
     def take(self) -> None:
         """The next message, which is waited for."""
@@ -76,7 +78,8 @@ class _Answers:
             if channel == STDOUT:
                 self.sink(data)
             elif channel == STDERR:
-                self.words = (self.words + data.replace(BEAT, b""))[-KEPT_WORDS:]
+                self.failed = self.failed or FAILURE in data
+                self.words = (self.words + data.translate(None, BEAT + FAILURE))[-KEPT_WORDS:]
             elif channel == STATUS:
                 self.status = json.loads(data)
 
@@ -104,7 +107,7 @@ class PodExec:
         try:
             answers = _Answers(socket, sink)
             _send(socket, stdin, answers)
-            while not answers.closed:
+            while not answers.closed and not answers.failed:
                 answers.take()
         finally:
             socket.shutdown()  # type: ignore[no-untyped-call]
@@ -133,7 +136,7 @@ class PodExec:
 
 
 def _send(socket: WebSocket, stdin: Iterable[bytes], answers: _Answers) -> None:
-    """Listens meanwhile: a command that fails early says why, and then the connection ends."""
+    """Listens meanwhile, for a command may fail early."""
     with DefaultSelector() as selector:
         selector.register(cast(Any, socket.sock), EVENT_READ)
         for chunk in stdin:
@@ -141,16 +144,8 @@ def _send(socket: WebSocket, stdin: Iterable[bytes], answers: _Answers) -> None:
                 answers.take()
             if answers.over:
                 return
-            try:
-                with _lost():
-                    socket.send(bytes([STDIN]) + chunk, ABNF.OPCODE_BINARY)
-            except UnreachableError:
-                with suppress(UnreachableError):
-                    while not answers.over:
-                        answers.take()
-                if not answers.over:
-                    raise
-                return
+            with _lost():
+                socket.send(bytes([STDIN]) + chunk, ABNF.OPCODE_BINARY)
 
 
 def _readable(socket: WebSocket, selector: DefaultSelector) -> bool:
@@ -180,8 +175,8 @@ def _checked(answers: _Answers) -> str:
     if status.get("status") == "Success":
         return words
     causes = (status.get("details") or {}).get("causes") or ()
-    if any(cause.get("reason") == "ExitCode" for cause in causes):
-        raise TransferError(f"the pod says: {words or status.get('message')}")
+    if answers.failed or any(cause.get("reason") == "ExitCode" for cause in causes):
+        raise TransferError(f"the pod says: {words or status.get('message') or 'nothing, but it failed'}")
     raise UnreachableError(f"the command in the pod was cut off: {status.get('message') or 'no status came'}")
 
 

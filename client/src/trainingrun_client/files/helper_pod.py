@@ -27,8 +27,9 @@ LABELS = {
 CONTAINER = "files"
 USER_ID = 1000
 """As the operator's training pods, which read and write the same files."""
-LIFETIME_SECONDS = 6 * 3600
-"""After which a pod that nobody could delete ends by itself."""
+LIFETIME_SECONDS = 24 * 3600
+IDLE_SECONDS, SAMPLE_SECONDS = 30 * 60, 30
+"""A pod that nobody could delete ends by itself, once no command was seen to run for so long."""
 QUIET_SECONDS, LOOK_SECONDS = 2.0, 0.3
 DELETE_PAUSES = (0.5, 2.0, 5.0)
 
@@ -53,8 +54,7 @@ def manifest(name: str, mount: Mount, placement: Placement) -> dict[str, Any]:
     container = {
         "name": CONTAINER,
         "image": placement.image,
-        # A shell, because process 1 must collect the orphans that commands leave.
-        "command": ["sh", "-c", f"sleep {LIFETIME_SECONDS} & wait"],
+        "command": ["sh", "-c", _until_idle()],
         "workingDir": MOUNT,
         "resources": {
             "requests": {"cpu": "100m", "memory": "64Mi"},
@@ -126,6 +126,18 @@ def standing(pod: Mapping[str, Any]) -> str:
     return "; ".join(dict.fromkeys(filter(None, words)))
 
 
+def _until_idle() -> str:
+    """Process 1: a shell, because it must collect the orphans that commands leave.
+
+    Beside it, /proc shows a process for each command that runs.
+    """
+    return (
+        f"idle=0; while [ $idle -lt {IDLE_SECONDS // SAMPLE_SECONDS} ]; do "
+        f"sleep {SAMPLE_SECONDS} & wait $!; set -- /proc/[0-9]*; "
+        "if [ $# -gt 1 ]; then idle=0; else idle=$((idle + 1)); fi; done"
+    )
+
+
 def _only_on(node: str) -> dict[str, Any]:
     """By the scheduler, which spec.nodeName would pass by, and with it the binding of a claim."""
     field = {"key": "metadata.name", "operator": "In", "values": [node]}
@@ -181,4 +193,4 @@ def _delete(connection: Connection, path: str, say: Callable[[str], object]) -> 
                 break
             time.sleep(pause)
     name = path.rpartition("/")[2]
-    say(f"the pod {name} could not be deleted, and ends by itself in {LIFETIME_SECONDS // 3600} h: {error}")
+    say(f"the pod {name} could not be deleted, and ends by itself in {IDLE_SECONDS // 60} min: {error}")

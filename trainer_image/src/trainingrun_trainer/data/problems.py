@@ -1,11 +1,26 @@
 """What is wrong with a data set, told at once: people mend ten files in one go, not one after ten runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from trainingrun_trainer.errors import BadData
 
 NAMED = 10
 """Problems that are named; the others are only counted."""
+_collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collected() -> Iterator[list[str]]:
+    """Every problem that is noted meanwhile, for somebody who only looks for them."""
+    everything: list[str] = []
+    token = _collected.set(everything)
+    try:
+        yield everything
+    finally:
+        _collected.reset(token)
 
 
 @dataclass
@@ -20,6 +35,9 @@ class Problems:
         self.count += 1
         if len(self.first) < NAMED:
             self.first.append(text)
+        everything = _collected.get()
+        if everything is not None:
+            everything.append(text)
 
     def check(self, advice: str) -> None:
         """End the run if there is any problem.

@@ -1,0 +1,34 @@
+"""`data validate`: checks the data of a run on this machine, as the trainer does before it trains."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import typer
+
+from trainingrun_api.names import EXIT_BAD_CONFIG, EXIT_BAD_DATA
+from trainingrun_client.cli.local import Changes, Data, File, backend_for, manifest_of
+from trainingrun_client.manifests import checked_spec
+
+WRONG_INPUT = 4
+TRAINER = "trainingrun_trainer"
+
+
+def validate(file: File, data: Data = None, changes: Changes = None) -> None:
+    """Read all labels, decode each image once, split, count, and name every problem; train nothing.
+
+    Exit codes: 0 the data can be trained on, 4 they or the file are wrong.
+    """
+    manifest = manifest_of(file, None, changes)
+    backend = backend_for(data, Path("runs"))
+    spec = checked_spec(manifest)
+    with tempfile.TemporaryDirectory(prefix="trainingrun-") as folder:
+        config = Path(folder) / "config.json"
+        config.write_text(json.dumps(backend.config(manifest)))
+        processes = str(spec.nodes * spec.local_world_size)
+        command = ["validate-data", "--config", str(config), "--processes", processes]
+        code = subprocess.run([sys.executable, "-m", TRAINER, *command], check=False).returncode
+    if code:
+        raise typer.Exit(WRONG_INPUT if code in (EXIT_BAD_DATA, EXIT_BAD_CONFIG) else 1)
