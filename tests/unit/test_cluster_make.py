@@ -18,7 +18,7 @@ CHECKS = {
     "pytest tests/unit",
     "pytest tests/golden",
 }
-REAL = "pytest tests/integration tests/e2e"
+REAL = "pytest --durations=40 tests/integration tests/e2e"
 
 
 def make(folder: Path, goal: str, status: int) -> tuple[bool, set[str]]:

@@ -1,6 +1,5 @@
 """Files of volumes, through a helper pod on the real cluster, over lines that break."""
 
-import hashlib
 import json
 import os
 import signal
@@ -9,93 +8,22 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster import objects
-from tests.cluster.api import Cluster
-from tests.cluster.images import build
 from tests.cluster.shell import wait_until
 from tests.helpers.cutting_proxy import CuttingProxy
-from tests.helpers.definition import install_definition
-from tests.helpers.runs import Runs, manifest
+from tests.helpers.runs import manifest
+from tests.integration.client.place import CLAIM, MIB, Place, blocks, content, sha256
 from trainingrun_api import names
-from trainingrun_client.connection import Connection, connect
-from trainingrun_client.errors import ForbiddenError, InputError, NotFoundError, TransferError
-from trainingrun_client.files import Kind, Silent, Summary, Volume, create_claim, helper_pod
-from trainingrun_client.files.commands import Command
+from trainingrun_client.errors import InputError, TransferError
+from trainingrun_client.files import Kind, Silent, Summary, Volume, create_claim
 
 pytestmark = pytest.mark.cluster
 
-MIB = 1 << 20
-CLAIM = "files"
-HELPERS = "app.kubernetes.io/name=trainingrun-files"
 ODD_NAMES = ("with a space", "ümläut.txt", "-rf", "two\nlines", "$(x)`\"'", "*", "a" * 200, ".hidden")
-
-
-@dataclass(frozen=True)
-class Place:
-    """A namespace with a claim."""
-
-    runs: Runs
-    image: str
-    folder: Path
-    """The claim's, on this machine."""
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.runs.cluster.kubeconfig
-
-    def connection(self, kubeconfig: Path | None = None) -> Connection:
-        return connect(kubeconfig=kubeconfig or self.kubeconfig, namespace=self.runs.namespace)
-
-    def volume(self, kubeconfig: Path | None = None, **options: Any) -> Volume:
-        return Volume(self.connection(kubeconfig), CLAIM, image=self.image, **options)
-
-    def helpers(self) -> list[dict[str, Any]]:
-        return self.runs.items("pods", HELPERS)
-
-
-@pytest.fixture(scope="module")
-def place(cluster: Cluster) -> Iterator[Place]:
-    """Its namespace enforces Pod Security `restricted`."""
-    install_definition(cluster)
-    name = f"files-{uuid.uuid4().hex[:6]}"
-    cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    runs = Runs(cluster, name)
-    runs.apply(objects.claim(name, CLAIM, "4Gi"))
-    yield Place(runs, cluster.load_image(build("base")), cluster.volume_folder(name, CLAIM))
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
-
-
-def blocks(path: Path, mebibytes: int, tail: bytes = b"") -> str:
-    """Fills a file with blocks that all differ, quickly; returns its SHA-256."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    digest, random = hashlib.sha256(), os.urandom(MIB - 8)
-    with path.open("wb") as file:
-        for number in range(mebibytes):
-            block = number.to_bytes(8, "big") + random
-            digest.update(block)
-            file.write(block)
-        file.write(tail)
-    digest.update(tail)
-    return digest.hexdigest()
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def content(folder: Path) -> dict[str, str]:
-    """Each path below a folder with its checksum; of directories without one."""
-    return {
-        str(path.relative_to(folder)): sha256(path) if path.is_file() else "" for path in folder.rglob("*")
-    }
 
 
 @pytest.fixture
@@ -287,60 +215,6 @@ def test_ctrl_c_leaves_no_pod_and_the_next_get_goes_on(place: Place, run: Path, 
     assert fetching.returncode == 0, said
     assert sha256(tmp_path / name / "large") == digest
     (run / "large").unlink()
-
-
-@pytest.mark.parametrize("lacking", ["pods", "pods/exec"])
-def test_a_user_who_may_not_is_told_what_is_missing(place: Place, tmp_path: Path, lacking: str) -> None:
-    user = f"user-{uuid.uuid4().hex[:6]}"
-    granted = ",".join({"pods", "pods/exec", "persistentvolumeclaims"} - {lacking})
-    place.runs.kubectl("create", "serviceaccount", user)
-    place.runs.kubectl("create", "role", user, "--verb=get,create,delete,list", f"--resource={granted}")
-    place.runs.kubectl(
-        "create", "rolebinding", user, f"--role={user}", f"--serviceaccount={place.runs.namespace}:{user}"
-    )
-    config = json.loads(place.runs.kubectl("config", "view", "--raw", "-o", "json"))
-    config["users"][0]["user"] = {"token": place.runs.kubectl("create", "token", user).strip()}
-    (tmp_path / "kubeconfig").write_text(json.dumps(config))
-    words = f'cannot .* "{lacking}".*takes the permissions to create'
-    with pytest.raises(ForbiddenError, match=words), place.volume(tmp_path / "kubeconfig") as volume:
-        volume.ls()
-    wait_until("no pod", lambda: place.helpers() == [], seconds=20)
-
-
-def test_why_no_pod_starts_is_told(place: Place) -> None:
-    connection = place.connection()
-    create_claim(connection, place.runs.namespace, "unbound", "1Gi", storage_class="none")
-    cases = [
-        (Volume(connection, "unbound", image=place.image, timeout=3), TransferError, "PersistentVolumeClaim"),
-        (Volume(connection, CLAIM, image="localhost:1/none:1", timeout=5), TransferError, "Image"),
-        (Volume(connection, "missing", image=place.image), NotFoundError, '"missing" not found'),
-    ]
-    for volume, kind, words in cases:
-        with pytest.raises(kind, match=words), volume:
-            pass
-    assert place.helpers() == []
-
-
-def test_the_pod_goes_where_the_claim_is(place: Place, tmp_path: Path) -> None:
-    create_claim(place.connection(), place.runs.namespace, "single", "1Gi")
-    with Volume(place.connection(), "single", image=place.image) as volume:
-        (first,) = place.helpers()
-        with Volume(place.connection(), "single", image=place.image):
-            assert [pod["spec"]["nodeName"] for pod in place.helpers()] == [first["spec"]["nodeName"]] * 2
-        assert volume.ls() == []
-    assert first["spec"].get("affinity") is None
-
-
-def test_a_forgotten_pod_ends_by_itself(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(helper_pod, "IDLE_SECONDS", 4)
-    monkeypatch.setattr(helper_pod, "SAMPLE_SECONDS", 1)
-    with place.volume() as volume:
-        volume._shell.ask(Command("sleep 8"), ["."])
-        (pod,) = place.helpers()
-        assert pod["status"]["phase"] == "Running", "a command was at work"
-        wait_until("its end", lambda: place.helpers()[0]["status"]["phase"] == "Succeeded", seconds=30)
-        with pytest.raises(TransferError, match=r"gone|completed"):
-            volume.ls()
 
 
 def test_a_full_volume_says_so_and_keeps_what_arrived(place: Place, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 The way of a call: `volume` (what callers see) -> `claims`, `placing`, `helper_pod`: a pod beside the claim ->
 `transfer`: the loop that goes on after lost connections, with `download` or `upload` as its direction ->
 `pieces`: what one command moves -> `shell` and `commands`: what runs in the pod -> `executing`: one command
-over the API server. `paths` and `listing` check and read names.
+over the API server. `paths`, `listing` and `sources` check, read and gather names, `checksums` compares the
+two sides, `reporting` is what a caller is told meanwhile.
 """
 
 from trainingrun_client.files.claims import create_claim

@@ -12,7 +12,7 @@ Source: https://pkg.go.dev/k8s.io/apimachinery/pkg/util/remotecommand
 import json
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any, cast
@@ -103,6 +103,13 @@ class PodExec:
         Raises ApiError, UnreachableError where the connection is lost or silent, and TransferError where the
         command fails. What `stdin` and `sink` raise passes through.
         """
+        try:
+            return self._run(command, stdin, sink)
+        except UnreachableError:
+            self._must_run()
+            raise
+
+    def _run(self, command: Sequence[str], stdin: Iterable[bytes], sink: Callable[[bytes], object]) -> str:
         socket = self._connect(command)
         try:
             answers = _Answers(socket, sink)
@@ -112,6 +119,16 @@ class PodExec:
         finally:
             socket.shutdown()  # type: ignore[no-untyped-call]
         return _checked(answers)
+
+    def _must_run(self) -> None:
+        """Raises TransferError where the pod has ended, so that no other try can help."""
+        with suppress(UnreachableError):
+            status = self.connection.get(PODS.path(self.namespace, self.pod)).get("status") or {}
+            if status.get("phase") in ("Succeeded", "Failed"):
+                why = ": ".join(filter(None, (status["phase"], status.get("reason"), status.get("message"))))
+                raise TransferError(
+                    f"the helper pod has ended ({why}). What arrived is kept: the same command goes on"
+                )
 
     def _connect(self, command: Sequence[str]) -> WebSocket:
         client = self.connection.client
