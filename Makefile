@@ -14,24 +14,30 @@ STARTED := $(shell date +%s)
 test integration e2e: export ACCEPTED_STATUS := 69
 
 ##@ The two commands
-.PHONY: demo test
+.PHONY: demo demo-local test
 demo: venv ## From this machine as it is to a trained model on a real cluster
-	$(BIN)/python -m tests.demo
+	@$(BIN)/python -m tests.demo
+
+demo-local: venv ## The same model without a cluster, in three minutes
+	@$(BIN)/python -m tests.demo.local
 
 test: python ## Everything: lint, types, unit, golden, integration, end to end
-	@$(MAKE) --no-print-directory --jobs=4 checks loaded
-	$(PYTEST) tests/integration tests/e2e
+	@$(MAKE) --no-print-directory --jobs=4 checks whole
 	@echo "make test took $$(($$(date +%s) - $(STARTED))) s, setup and images included"
 
 ##@ Parts of `make test`
-.PHONY: checks lint types unit golden integration e2e chaos bench-trainer bench-live bench-operator audit
-# The output of each part comes in one piece, for `make test` makes the cluster and the images meanwhile.
+.PHONY: checks whole lint types unit golden integration e2e chaos bench-trainer bench-live bench-operator audit
+# The output of each part comes in one piece, for `make test` does other things meanwhile.
 checks: venv ## What needs no cluster: lint, types, unit, golden
 	@for part in lint types unit golden; do \
 	    output=$$($(MAKE) --no-print-directory $$part 2>&1); status=$$?; \
 	    echo "$$output"; \
 	    test $$status = 0 || exit $$status; \
 	done
+
+# Beside `checks`, which leave a core and end before the tests begin that measure time.
+whole: venv loaded
+	$(PYTEST) --durations=40 tests/integration tests/e2e
 
 lint: venv ## Style, formatting and the layers of the code
 	$(BIN)/ruff check
@@ -98,7 +104,7 @@ loaded: cluster-up images ## Give the images to the nodes of the test cluster
 	@$(PYTHON) -m tests.cluster.images load base trainer operator || test $$? = "$(ACCEPTED_STATUS)"
 
 ##@ Development
-.PHONY: crds monitoring chart-readme dashboards-preview format hooks clean help
+.PHONY: crds monitoring chart-readme reference docs docs-serve dashboards-preview format hooks clean help
 crds: venv ## Generate the CustomResourceDefinition from the models
 	$(BIN)/trainingrun-crd
 
@@ -107,6 +113,17 @@ monitoring: venv ## Generate tables of docs/metrics.md, dashboards and rules fro
 
 chart-readme: venv ## Generate the chart's README from its template and the comments in values.yaml
 	$(BIN)/python -m tests.helpers.chart_readme
+
+reference: venv ## Generate docs/reference from the models, the command line and the Python client
+	$(BIN)/python -m tests.docs_site
+
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
+docs: venv ## The documentation as a site, in build/site
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+docs-serve: venv ## The same on http://localhost:8000 while you write
+	$(BIN)/mkdocs serve --strict
 
 dashboards-preview: venv ## Draw each dashboard into build/dashboards: of made-up runs, or of PROMETHEUS=URL
 	$(BIN)/python -m tests.preview $(if $(PROMETHEUS),--prometheus=$(PROMETHEUS))

@@ -14,6 +14,10 @@ from tests.demo.progress import Progress, Step, StepError
 
 PENDING_SECONDS = 300
 RUN_SECONDS = 1800
+WELCOME = """\
+A Kubernetes cluster on this machine, the operator in it, and two pods that train a model together.
+The first time downloads and builds; the next one reuses it. Ctrl-C leaves it, `make demo` goes on.
+"""
 LEFT = 130
 """Exit status of a program that was ended by Ctrl-C."""
 
@@ -61,7 +65,7 @@ class Demo:
                 "test cluster up",
                 self.cluster.up,
                 "read components/ there; `make cluster-status` names what is not well, "
-                "`make cluster-down` clears everything",
+                "`make cluster-down` clears everything; `make demo-local` needs no cluster",
             ),
             Step(
                 "images built and loaded",
@@ -82,6 +86,7 @@ class Demo:
                 f"training run {steps.RUN}",
                 self.train,
                 "read run.txt there, where the run says why itself, then run-logs.txt",
+                draws=True,
             ),
         ]
 
@@ -92,15 +97,13 @@ class Demo:
 
     def report(self, seconds: dict[str, float]) -> str:
         """What came of it. Only after all steps."""
-        assert self.images is not None
         assert self.run is not None
         place = report.Place(
             kubeconfig=self.cluster.kubeconfig,
-            binaries=self.cluster.binary("kubectl").parent,
+            binaries=(Path(sys.executable).parent, self.cluster.binary("kubectl").parent),
             namespace=steps.NAMESPACE,
             operator_namespace=install.NAMESPACE,
             release=install.RELEASE,
-            reader=steps.write_reader(self.run["status"]["checkpointClaim"], self.images.trainer),
         )
         return (
             f"\nWhere time went\n{report.where_time_went(seconds, self.run)}\n"
@@ -117,6 +120,7 @@ def main() -> int:
         "reuses what is there. A finished run of the demo's name is replaced, an unfinished one is "
         "followed; results stay in their claim.",
     ).parse_args()
+    print(WELCOME, flush=True)
     demo, progress = Demo(current()), Progress()
     try:
         progress.carry_out(

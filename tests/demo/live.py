@@ -18,6 +18,7 @@ COLUMNS = {
 }  # fmt: skip
 """Headings and their widths in characters."""
 POLL_SECONDS = 1.0
+BAR_WIDTH = 20
 
 
 class StuckError(Exception):
@@ -51,6 +52,15 @@ def why(run: Object) -> str:
     return str(status.get("message", "")) if status.get("phase") in ("Pending", "Failed") else ""
 
 
+def bar(run: Object) -> str:
+    """How far a run that trains is; empty where it does not say."""
+    percent = run.get("status", {}).get("progress", {}).get("percent")
+    if percent is None:
+        return ""
+    done = round(BAR_WIDTH * min(percent, 100) / 100)
+    return f"[{'=' * done}{'.' * (BAR_WIDTH - done)}]"
+
+
 def duration(seconds: float) -> str:
     """Whole seconds as kubectl prints an age, such as 2m10s."""
     minutes, rest = divmod(max(round(seconds), 0), 60)
@@ -78,7 +88,7 @@ class Display:
         if self._stream.isatty():
             width = shutil.get_terminal_size().columns - 1
             kept = "\n" if self._shown and self._shown["EPOCH"] != content["EPOCH"] else ""
-            self._print(f"{kept}\r\033[K{line(row, note)[:width]}")
+            self._print(f"{kept}\r\033[K{line(row, note or bar(run))[:width]}")
         elif content != self._shown:
             self._print(line(row, note) + "\n")
         self._shown = content

@@ -1,5 +1,6 @@
 """What came of the demo: where time went, how good the model is, and what to try next. Pure text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,38 +48,64 @@ class Place:
     """Where the demo's things are."""
 
     kubeconfig: Path
-    binaries: Path
-    """Folder with kubectl and helm."""
+    binaries: tuple[Path, ...]
+    """Folders with kubectl, helm and kubectl-trainingrun."""
     namespace: str
     operator_namespace: str
     release: str
-    reader: Path
-    """Manifest of a pod that opens the checkpoint claim."""
 
 
 def next_commands(run: Object, place: Place) -> str:
     """Commands to paste, in the order in which one would try them."""
-    name, status = run["metadata"]["name"], run["status"]
-    kubectl = f"kubectl -n {place.namespace}"
+    name, namespace = run["metadata"]["name"], place.namespace
+    kubectl, verb = f"kubectl -n {namespace}", "kubectl trainingrun"
+    path = ":".join(map(str, place.binaries))
     return f"""\
-  export KUBECONFIG={place.kubeconfig} PATH={place.binaries}:$PATH
+  export KUBECONFIG={place.kubeconfig}
+  export PATH={path}:$PATH
 
-  # What happened, in the run's own words, and what rank 0 printed
+  # What happened, on one screen; and what rank 0 said
+  {verb} describe {name} -n {namespace}
+  {verb} logs {name} -n {namespace} --rank 0 --tail 20
+
+  # Its epochs, as a table and as curves
+  {verb} metrics {name} -n {namespace}
+  {verb} metrics {name} -n {namespace} --plot {name}.png
+
+  # Results and the report for a browser, copied to ./results
+  {verb} artifacts get {name} -n {namespace} --to results
+
+  # The same with kubectl alone; everything that a run can ask for; the operator's metrics
+  {kubectl} get tr
   {kubectl} describe tr {name}
-  {kubectl} logs job/{name}-{status["attempt"]} --tail=20
-
-  # Everything that a run can ask for
+  {kubectl} logs job/{name}-{run["status"]["attempt"]} --tail=20
   kubectl explain trainingrun.spec --recursive
+  kubectl -n {place.operator_namespace} port-forward service/{place.release} 8000   # localhost:8000/metrics
 
-  # Results and checkpoints, copied to ./results
-  {kubectl} apply -f {place.reader}
-  {kubectl} wait --for=condition=Ready pod/results
-  {kubectl} cp results:{status["runDirectory"]} ./results
-  {kubectl} delete pod results
-
-  # The operator's metrics, at http://localhost:8000/metrics
-  kubectl -n {place.operator_namespace} port-forward service/{place.release} 8000
-
-  # Once more, reusing everything; and the end of it all
+  # Once more, reusing everything; the same without a cluster; and the end of it all
   make demo
+  make demo-local
   make cluster-down"""
+
+
+def next_local_commands(directory: Path, command: Sequence[str]) -> str:
+    """The same after a run on this machine."""
+    example = command[2]
+    return f"""\
+  export PATH=$PWD/.venv/bin:$PATH
+
+  # Curves, confusion matrix and samples in one file for a browser; the scores; the model
+  {directory / "report.html"}
+  {directory / "results.json"}
+  {directory / "checkpoints" / "best_model.pt"}
+
+  # What the run was given, and everything that it could be given
+  cat {example}
+  kubectl-trainingrun --help
+
+  # Your own data: look at them, write a run for them, train it here; the same file goes to a cluster
+  kubectl-trainingrun init images.zip > mine.yaml
+  kubectl-trainingrun local mine.yaml --data images=.
+
+  # The same on a real cluster, which is made on this machine
+  make demo"""

@@ -15,19 +15,24 @@ EXAMPLE = TREE / "examples" / "digits-classification.yaml"
 _MANIFEST: Object = yaml.safe_load(EXAMPLE.read_text())
 RUN: str = _MANIFEST["metadata"]["name"]
 DATA_CLAIM: str = _MANIFEST["spec"]["volumes"][0]["claim"]
+ARCHIVE = "digits.zip"
 DATA_FOLDER = DOT_CLUSTER / "demo-data"
-READER = "results"
-READER_MANIFEST = DOT_CLUSTER / "demo-results-pod.json"
+
+
+def write_sample_data(folder: Path) -> None:
+    """Write scikit-learn's digits as a ZIP into a folder, once. Raises ClusterError."""
+    archive = folder / ARCHIVE
+    if archive.exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder.parent / "digits.partial.zip"
+    run([sys.executable, "-m", "trainingrun_trainer.samples", "digits", "--out", partial], cwd=TREE)
+    partial.rename(archive)  # whole or absent, however the generator ended
 
 
 def load_sample_data(cluster: Cluster) -> None:
-    """Write scikit-learn's digits as a ZIP, once, and put it into the claim that the example mounts."""
-    archive = DATA_FOLDER / "digits.zip"
-    if not archive.exists():
-        DATA_FOLDER.mkdir(parents=True, exist_ok=True)
-        partial = DOT_CLUSTER / "digits.partial.zip"
-        run([sys.executable, "-m", "trainingrun_trainer.samples", "digits", "--out", partial], cwd=TREE)
-        partial.rename(archive)  # whole or absent, however the generator ended
+    """Put the digits into the claim that the example mounts."""
+    write_sample_data(DATA_FOLDER)
     cluster.put_folder(DATA_FOLDER, NAMESPACE, DATA_CLAIM)
 
 
@@ -52,34 +57,3 @@ def start_run(cluster: Cluster) -> None:
         "-n", NAMESPACE, "delete", "trainingrun", RUN, "--ignore-not-found", "--cascade=foreground"
     )
     cluster.kubectl("-n", NAMESPACE, "apply", "-f", str(EXAMPLE))
-
-
-def write_reader(claim: str, image: str) -> Path:
-    """A pod that opens a claim for `kubectl cp`; any image with tar will do."""
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": READER},
-        "spec": {
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 1000,
-                "runAsGroup": 1000,
-                "fsGroup": 1000,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "terminationGracePeriodSeconds": 0,
-            "containers": [
-                {
-                    "name": READER,
-                    "image": image,
-                    "command": ["sleep", "infinity"],
-                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-                    "volumeMounts": [{"name": READER, "mountPath": "/checkpoints", "readOnly": True}],
-                }
-            ],
-            "volumes": [{"name": READER, "persistentVolumeClaim": {"claimName": claim}}],
-        },
-    }
-    READER_MANIFEST.write_text(json.dumps(pod, indent=2))
-    return READER_MANIFEST

@@ -5,10 +5,6 @@ and tags of images, their own program), and what this machine lacks: a GPU that 
 """
 
 import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +12,12 @@ import pytest
 
 from tests.cluster.api import TREE, Cluster
 from tests.demo import install
+from tests.docs_site import blocks
+from tests.e2e import reader
 from tests.helpers.runs import Runs
 from trainingrun_api import names
 
 README = (TREE / "README.md").read_text()
-BLOCK = re.compile(
-    r"(?:^<!-- not run: (?P<reason>[^\n]+) -->\n)?^```sh\n(?P<commands>.*?)^```$", re.DOTALL | re.MULTILINE
-)
 REGISTRY = "registry.example.com"
 IMAGES = 60
 """As many as a ResNet-50 gets through on the CPU in well under a minute."""
@@ -30,7 +25,6 @@ IMAGES = 60
 
 def script(images: install.Images) -> str:
     """The README's commands with what a reader fills in."""
-    text = "\n".join(block["commands"] for block in BLOCK.finditer(README) if not block["reason"])
     replacements = {
         f"image.repository={REGISTRY}/trainingrun-operator": _settings("image", images.operator),
         f"trainerImage.repository={REGISTRY}/trainingrun-trainer": _settings("trainerImage", images.trainer),
@@ -39,9 +33,7 @@ def script(images: install.Images) -> str:
         "[torchrun, train.py]": "[torchrun, -m, this]",
         "maxEpochs: 50": "maxEpochs: 1\n    accelerator: cpu",
     }
-    for place, filled in replacements.items():
-        assert place in text, f"the README no longer says {place}"
-        text = text.replace(place, filled)
+    text = blocks.script(README, replacements)
     assert REGISTRY not in text
     return text
 
@@ -54,10 +46,8 @@ def _settings(value: str, reference: str) -> str:
 def folder(tmp_path: Path) -> Path:
     """A reader's folder: the chart, and data of their own."""
     (tmp_path / "charts").symlink_to(TREE / "charts")
-    archive = tmp_path / "sample.zip"
-    samples = [sys.executable, "-m", "trainingrun_trainer.samples", "xray", "--out", str(archive)]
-    subprocess.run(samples, check=True)
-    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(archive), str(tmp_path)], check=True)
+    reader.write_sample("xray", tmp_path / "sample.zip")
+    reader.unpack(tmp_path / "sample.zip", tmp_path)
     table = tmp_path / "metadata.csv"
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:IMAGES]))
     return tmp_path
@@ -67,26 +57,9 @@ def folder(tmp_path: Path) -> Path:
 def environment(
     installed: Cluster, images: install.Images, runs: Runs, tmp_path: Path
 ) -> Iterator[dict[str, str]]:
-    """A reader whose kubectl speaks to a namespace of their own."""
-    config = json.loads(installed.kubectl("config", "view", "--raw", "--output=json"))
-    for context in config["contexts"]:
-        context["context"]["namespace"] = runs.namespace
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(json.dumps(config))
-    path = os.pathsep.join(
-        [*(str(installed.binary(name).parent) for name in ("kubectl", "helm")), os.environ["PATH"]]
-    )
-    yield {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": path}
+    """Of the reader."""
+    yield reader.environment(installed, runs.namespace, tmp_path)
     install.install_chart(installed, images)  # the README ends by uninstalling it; other tests need it
-
-
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", README))
-def test_links_lead_somewhere(target: str) -> None:
-    assert (TREE / target).exists()
-
-
-def test_every_block_that_is_left_out_says_why() -> None:
-    assert README.count("<!-- not run") == sum(bool(block["reason"]) for block in BLOCK.finditer(README))
 
 
 @pytest.mark.cluster
@@ -94,16 +67,7 @@ def test_every_block_that_is_left_out_says_why() -> None:
 def test_every_command_of_the_readme_works(
     environment: dict[str, str], folder: Path, images: install.Images, runs: Runs
 ) -> None:
-    done = subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", script(images)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=840,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    reader.follow(script(images), folder, environment, seconds=840)
     results = json.loads((folder / "results" / "results.json").read_text())
     assert results["total_epochs_run"] == 1
     kept = runs.kubectl("get", f"customresourcedefinition/{names.CRD_NAME}", "persistentvolumeclaim/chest")

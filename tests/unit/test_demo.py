@@ -1,6 +1,7 @@
 """The demo as plain data: rows, reports and commands, and what a failing step leaves behind."""
 
 import io
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import ClusterError
-from tests.demo import failure, install, live, report
+from tests.cluster import ClusterError, shell
+from tests.demo import failure, install, live, local, report
 from tests.demo.progress import Progress, Step, StepError
 
 Object = dict[str, Any]
@@ -95,6 +96,15 @@ def test_a_terminal_keeps_one_line_for_each_epoch() -> None:
     assert kept == [["PHASE", "EPOCH"], ["Running", "1/2"], ["Completed", "2/2"]]
 
 
+@pytest.mark.parametrize(
+    ("progress", "shown"),
+    [({}, ""), ({"percent": 0}, "[....................]"), ({"percent": 52}, "[==========..........]"),
+     ({"percent": 100}, "[====================]")],
+)  # fmt: skip
+def test_a_bar_is_as_long_as_what_is_done(progress: Object, shown: str) -> None:
+    assert live.bar(a_run(phase="Running", progress=progress)) == shown
+
+
 @pytest.mark.usefixtures("no_pause")
 def test_a_run_that_never_starts_is_given_up_with_its_own_reason() -> None:
     waiting = a_run(phase="Pending", message="0/2 nodes have a free GPU")
@@ -142,6 +152,39 @@ def test_steps_run_in_order_and_keep_their_seconds() -> None:
     steps = [Step(what, lambda what=what: done.append(what), "") for what in ("a", "b")]  # type: ignore[misc]
     progress.carry_out(steps, (ClusterError,), lambda: Path())
     assert done == list(progress.seconds) == ["a", "b"]
+
+
+def test_a_step_is_one_line_with_its_time_and_one_that_draws_has_a_heading() -> None:
+    stream = io.StringIO()
+    steps = [Step("boil", lambda: None, ""), Step("bake", lambda: None, "", draws=True)]
+    Progress(stream).carry_out(steps, (ClusterError,), Path)
+    assert stream.getvalue().splitlines() == ["[1/2] boil: 0.0 s", "[2/2] bake ...", "[2/2] bake: 0.0 s"]
+
+
+def test_on_a_terminal_a_step_says_what_it_is_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+
+    def boil() -> None:
+        with shell.step("heating [water]"):
+            time.sleep(0.3)
+
+    Progress(stream).carry_out([Step("boil", boil, "")], (ClusterError,), Path)
+    assert "[1/1] boil: heating [water]" in stream.getvalue()
+    assert "[1/1] boil: 0.3 s" in stream.getvalue().splitlines()[-1]
+
+
+def test_what_to_try_next_names_the_cluster_and_the_run() -> None:
+    place = report.Place(Path("/k"), (Path("/a"), Path("/b")), "demo", "system", "operator")
+    said = report.next_commands(a_run(attempt=2), place)
+    for words in ("KUBECONFIG=/k", "PATH=/a:/b:$PATH", "describe digits -n demo", "job/digits-2"):
+        assert words in said
+
+
+def test_the_local_demo_trains_the_example_on_the_data_that_it_wrote() -> None:
+    words = local.command()
+    assert words[:3] == ["kubectl-trainingrun", "local", "examples/digits-classification.yaml"]
+    assert "digits-data=build/demo-local/data" in words
 
 
 def test_a_failing_step_says_what_why_where_and_what_to_do() -> None:
