@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,13 @@ class Demo:
     images: install.Images | None = None
     run: Object | None = None
 
+    def up(self) -> None:
+        # To compile keeps the processors busy, to make an image the network and the disk.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            images = beside.submit(install.build_images)
+            self.cluster.up()
+            images.result()
+
     def load_images(self) -> None:
         self.images = install.load_images(self.cluster)
 
@@ -62,15 +70,15 @@ class Demo:
     def steps(self) -> list[Step]:
         return [
             Step(
-                "test cluster up",
-                self.cluster.up,
-                "read components/ there; `make cluster-status` names what is not well, "
+                "test cluster up, images built",
+                self.up,
+                "read components/ and image-builds/ there; `make cluster-status` names what is not well, "
                 "`make cluster-down` clears everything; `make demo-local` needs no cluster",
             ),
             Step(
-                "images built and loaded",
+                "images loaded",
                 self.load_images,
-                "read image-builds/ there; `make images` repeats the build alone",
+                "`make loaded` repeats it alone",
             ),
             Step(
                 "operator installed by Helm",

@@ -23,6 +23,12 @@ class Images:
     trainer: str
 
 
+def build_images() -> None:
+    """Build both images where their content is new. Raises ClusterError."""
+    for name in ("operator", "trainer"):
+        build(name)
+
+
 def load_images(cluster: Cluster) -> Images:
     """Build both images where their content is new, and give them to the cluster. Raises ClusterError."""
     return Images(
