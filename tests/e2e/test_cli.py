@@ -155,7 +155,7 @@ def test_logs_of_both_ranks_come_in_one_stream(learned: Learned) -> None:
     # ordered by the kubelets' times, which are a little later than the programs' own
     assert all(earlier <= later or earlier[:19] == later[:19] for earlier, later in pairwise(times))
     nothing = learned.cli.run("logs", "digits", "--attempt", "7")
-    assert (nothing.stdout, "has written nothing" in nothing.stderr) == ("", True)
+    assert (nothing.stdout, "no lines of that rank or attempt" in nothing.stderr) == ("", True)
 
 
 def test_metrics_are_those_of_the_run_directory(learned: Learned, tmp_path: Path) -> None:
@@ -250,6 +250,25 @@ def test_a_file_that_is_not_there_and_a_name_that_is_taken(learned: Learned, tmp
     dry = learned.cli.run("submit", EXAMPLE, "--name", "dry", "--dry-run")
     assert dry.stdout.strip() == "trainingrun.trainingrun.dev/dry would be created (dry run)"
     assert "not found" in learned.cli.run("describe", "dry", code=3).stderr
+
+
+@pytest.mark.parametrize("name", ["", "?x=1", "../../../../api/v1/namespaces/default"])
+@pytest.mark.parametrize("verb", ["describe", "cancel", "logs", "wait", "suspend"])
+def test_what_is_no_name_reaches_nothing(learned: Learned, verb: str, name: str) -> None:
+    done = learned.cli.run(verb, name, *(["--yes"] if verb == "cancel" else []), code=4)
+    assert (
+        done.stderr == f"error: {name!r} cannot be the name of a run: write small letters, digits, '-' and "
+        "'.', as my-run\n"
+    )
+    assert len(learned.client.list()) == 2
+
+
+def test_a_file_of_another_namespace_is_refused(learned: Learned, tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    body = yaml.safe_load(EXAMPLE.read_text())
+    file.write_text(yaml.safe_dump({**body, "metadata": {"name": "astray", "namespace": "elsewhere"}}))
+    refused = learned.cli.run("submit", file, code=4)
+    assert f"of the namespace elsewhere, not of {learned.runs.namespace}" in refused.stderr
 
 
 def test_colour_only_where_it_is_wanted(learned: Learned) -> None:
@@ -375,6 +394,7 @@ def test_a_failed_run_explains_itself_and_starts_anew(
     assert client.get("wrong").status.attempt == 2
     both = cli.run("logs", "wrong").stdout.splitlines()
     assert both == ["#1 node 0 | no such model: resnet19", "#2 node 0 | no such model: resnet19"]
+    assert cli.run("logs", "wrong", "-f").stdout.splitlines() == both
 
 
 def test_ctrl_c_leaves_the_run_alone(cli: CommandLine, runs: Runs, base_image: str, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from trainingrun_client.errors import (
     RunFailedError,
     TrainingRunError,
     TransferError,
+    UnauthorizedError,
     UnreachableError,
     WaitTimeoutError,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "TrainingRunError",
     "TrainingRuns",
     "TransferError",
+    "UnauthorizedError",
     "UnreachableError",
     "WaitTimeoutError",
 ]

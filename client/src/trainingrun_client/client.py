@@ -19,7 +19,7 @@ from trainingrun_client import epochs as history
 from trainingrun_client.backend import Backend, Gone
 from trainingrun_client.cluster import ClusterBackend
 from trainingrun_client.connection import connect
-from trainingrun_client.errors import RunDeletedError, RunFailedError, WaitTimeoutError
+from trainingrun_client.errors import InputError, RunDeletedError, RunFailedError, WaitTimeoutError
 from trainingrun_client.following import Lost
 from trainingrun_client.log_lines import LogLine
 from trainingrun_client.manifests import read_manifest
@@ -46,6 +46,7 @@ class TrainingRunClient:
     ) -> None:
         """By default the namespace and cluster that kubectl would take. Raises ConfigError."""
         self.backend = backend or ClusterBackend(connect(context, kubeconfig, namespace))
+        self._insists = namespace is not None and backend is None
         self.namespace = namespace or self.backend.namespace
 
     def submit(
@@ -61,6 +62,11 @@ class TrainingRunClient:
         AlreadyExistsError where a run has that name.
         """
         body = read_manifest(manifest, name=name, namespace=self.namespace)
+        if self._insists and body["metadata"]["namespace"] != self.namespace:
+            raise InputError(
+                f"the manifest is of the namespace {body['metadata']['namespace']}, not of {self.namespace}: "
+                "take metadata.namespace out, or ask for that namespace"
+            )
         return self.backend.submit(body, dry_run=dry_run)
 
     def get(self, name: str) -> TrainingRun:
@@ -150,14 +156,20 @@ class TrainingRunClient:
         """
         run = self.get(name)
         told, progress = self.backend.epochs(run), run.status.progress
-        if history.complete(told, progress.epoch if progress else None) and (
-            most_telling or not history.shortened(told)
-        ):
+        whole = history.complete(told, progress.epoch if progress else None)
+        kept = run.status.checkpoint_claim and run.raw["spec"].get("training")
+        if (whole and (most_telling or not history.shortened(told))) or not kept:
             return told
         return self.backend.kept_epochs(run)
 
     def suspend(self, name: str) -> TrainingRun:
-        """Write a checkpoint, end the pods, and wait for `resume`."""
+        """Write a checkpoint, end the pods, and wait for `resume`.
+
+        Raises InputError where the run is over.
+        """
+        run = self.get(name)
+        if run.finished:
+            raise InputError(f"{name} is {run.phase}: there is nothing to suspend")
         return self.backend.patch(name, self.namespace, {"spec": {"suspend": True}})
 
     def resume(self, name: str) -> TrainingRun:
@@ -165,7 +177,13 @@ class TrainingRunClient:
         return self.backend.patch(name, self.namespace, {"spec": {"suspend": False}})
 
     def retry(self, name: str, why: str | None = None) -> TrainingRun:
-        """Start a Failed run anew from its checkpoint, with a whole budget of failures."""
+        """Start a Failed run anew from its checkpoint, with a whole budget of failures.
+
+        Raises InputError where the run is not Failed.
+        """
+        run = self.get(name)
+        if run.phase != Phase.FAILED:
+            raise InputError(f"{name} is {run.phase}: only a Failed run can be tried again")
         text = why or f"asked for at {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
         return self.backend.patch(
             name, self.namespace, {"metadata": {"annotations": {names.RETRY_ANNOTATION: text}}}

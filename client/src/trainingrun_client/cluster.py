@@ -6,7 +6,7 @@ from typing import Any
 from trainingrun_api import names
 from trainingrun_client import epochs as history
 from trainingrun_client.backend import Gone
-from trainingrun_client.connection import Collection, Connection, Resource
+from trainingrun_client.connection import Collection, Connection, Resource, legal
 from trainingrun_client.files import volume_of
 from trainingrun_client.following import Lost, follow
 from trainingrun_client.log_lines import LogLine
@@ -36,7 +36,7 @@ class ClusterBackend:
 
     def get(self, name: str, namespace: str) -> TrainingRun:
         """The run as it is now."""
-        return self._run(self.connection.get(RUNS.path(namespace, name)))
+        return self._run(self.connection.get(_path(namespace, name)))
 
     def list(self, namespace: str | None) -> Sequence[TrainingRun]:
         """Oldest first."""
@@ -58,11 +58,12 @@ class ClusterBackend:
 
     def patch(self, name: str, namespace: str, change: Mapping[str, Any]) -> TrainingRun:
         """By a JSON merge patch."""
-        return self._run(self.connection.patch(RUNS.path(namespace, name), change))
+        return self._run(self.connection.patch(_path(namespace, name), change))
 
     def delete(self, name: str, namespace: str) -> None:
-        """Its Jobs and pods go with it."""
-        self.connection.delete(RUNS.path(namespace, name))
+        """Its Jobs and pods go with it. No other run that has taken its name meanwhile."""
+        run = self.get(name, namespace)
+        self.connection.delete(_path(namespace, name), {"preconditions": {"uid": run.uid}})
 
     def logs(
         self,
@@ -87,3 +88,7 @@ class ClusterBackend:
 
     def _run(self, raw: Mapping[str, Any]) -> TrainingRun:
         return TrainingRun(raw, lambda: self.epochs(TrainingRun(raw)))
+
+
+def _path(namespace: str, name: str) -> str:
+    return RUNS.path(namespace, legal(name, "a run"))

@@ -4,6 +4,7 @@ The rest of the package asks it for raw objects (dicts); `errors.translated` say
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+import yaml
 from kubernetes import config as kube_config
 from kubernetes.client import ApiClient, Configuration
 from pydantic_core import from_json
 
-from trainingrun_client.errors import ConfigError, from_answer, translated
+from trainingrun_client.errors import ConfigError, InputError, from_answer, translated
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 30.0
 SILENCE_SECONDS = 90.0
@@ -27,6 +29,7 @@ PAGE_SIZE = 500
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 RETRIES = urllib3.Retry(
     total=3,
     backoff_factor=0.3,
@@ -44,11 +47,27 @@ class Resource:
     api_version: str
     plural: str
 
-    def path(self, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
-        """URL path of a collection, an object or a subresource; without namespace, of all of them."""
+    def path(
+        self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
+    ) -> str:
+        """URL path of a collection, an object or a subresource; without namespace, of all of them.
+
+        Raises InputError where a name is none: an empty one would be the whole collection.
+        """
         parts = ["/api" if "/" not in self.api_version else "/apis", self.api_version]
-        parts += ["namespaces", namespace] if namespace else []
-        return "/".join(part for part in (*parts, self.plural, name, subresource) if part)
+        parts += ["namespaces", legal(namespace, "a namespace")] if namespace is not None else []
+        parts.append(self.plural)
+        parts += [legal(name, "an object")] if name is not None else []
+        return "/".join([*parts, subresource] if subresource else parts)
+
+
+def legal(name: object, what: str) -> str:
+    """The name, as Kubernetes allows it (RFC 1123 subdomain). Raises InputError."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} cannot be the name of {what}: write small letters, digits, '-' and '.', as my-run"
+        )
+    return name
 
 
 class Connection:
@@ -108,7 +127,7 @@ class Connection:
 
         Raises UnreachableError where the server falls silent, though it owes a bookmark each minute.
         """
-        longest = WATCH_SECONDS if seconds is None else min(WATCH_SECONDS, math.ceil(seconds))
+        longest = WATCH_SECONDS if seconds is None else math.ceil(min(WATCH_SECONDS, seconds))
         wanted = {
             **query,
             "watch": "true",
@@ -207,11 +226,14 @@ def connect(
         )
         of_context = chosen["context"].get("namespace")
         name = chosen["name"]
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the kubeconfig {path or ''} is no YAML: {error}") from error
     except kube_config.ConfigException as error:
         if context or kubeconfig or not SERVICE_ACCOUNT_NAMESPACE.exists():
             where = f" in {kubeconfig}" if kubeconfig else ""
+            why = str(error).rstrip(".")
             raise ConfigError(
-                f"no way to a cluster{where}: {error}. Name a file by --kubeconfig or KUBECONFIG, and a "
+                f"no way to a cluster{where}: {why}. Name a file by --kubeconfig or KUBECONFIG, and a "
                 "context of it by --context"
             ) from error
         kube_config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]

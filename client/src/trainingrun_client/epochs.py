@@ -61,11 +61,12 @@ def frame(epochs: Sequence[Epoch]) -> "DataFrame":
         import pandas as pd
     except ImportError as error:
         raise MissingExtraError("a frame of metrics", "notebook") from error
-    table = pd.DataFrame(list(epochs)).astype({"epoch": int} if epochs else {})
-    if epochs:
+    table = pd.DataFrame(list(epochs))
+    if not epochs:
+        return table
+    if "time" in table:
         table["time"] = pd.to_datetime(table["time"])
-        return table.set_index("epoch")
-    return table
+    return table.set_index("epoch")
 
 
 def losses(epochs: Sequence[Epoch]) -> dict[str, list[float]]:

@@ -8,7 +8,8 @@ TrainingRunError
 │   ├── AlreadyExistsError  409 on create
 │   ├── ConflictError       409 on update: somebody else was quicker
 │   ├── InvalidError        400, 422: the object is wrong in itself; `causes` name the fields
-│   └── ForbiddenError      401, 403: who you are may not do it
+│   ├── UnauthorizedError   401: the cluster does not know you
+│   └── ForbiddenError      403: who you are may not do it
 ├── UnreachableError        no answer from the API server
 ├── RunFailedError          the run that was waited for is Failed; `run` says why
 ├── RunDeletedError         the run that was waited for is gone
@@ -77,6 +78,10 @@ class InvalidError(ApiError):
     """The object is wrong in itself; `causes` name the fields."""
 
 
+class UnauthorizedError(ApiError):
+    """The credentials are not accepted: they are wrong, or have expired."""
+
+
 class ForbiddenError(ApiError):
     """The API server does not let this user do it."""
 
@@ -143,9 +148,11 @@ def from_answer(status: int, body: str | bytes) -> ApiError | UnreachableError:
         Cause(each.get("field", ""), each.get("message", "")) for each in details.get("causes") or ()
     )
     kinds: dict[int, type[ApiError]] = {
-        400: InvalidError, 401: ForbiddenError, 403: ForbiddenError, 404: NotFoundError, 422: InvalidError,
+        400: InvalidError, 401: UnauthorizedError, 403: ForbiddenError, 404: NotFoundError, 422: InvalidError,
         409: AlreadyExistsError if told.get("reason") == "AlreadyExists" else ConflictError,
     }  # fmt: skip
+    if status == 401:
+        message = f"the cluster does not accept your credentials ({message}): log in again"
     return kinds.get(status, ApiError)(status, message, causes)
 
 

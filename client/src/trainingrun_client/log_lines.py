@@ -65,6 +65,6 @@ def _fields(text: str) -> Mapping[str, Any]:
         return {}
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # anybody may have written it
         return {}
     return found if isinstance(found, dict) else {}

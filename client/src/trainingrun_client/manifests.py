@@ -1,5 +1,6 @@
 """Reads what is to be submitted, and says what is wrong with it before any server does."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,21 @@ def read_manifest(
     Raises InputError.
     """
     if isinstance(source, Mapping):
-        body, where = dict(source), "the manifest"
+        body, where = _plain(source), "the manifest"
+    elif not isinstance(source, str | Path):
+        raise InputError(f"a run is a file of YAML or a dict, not {source!r}")
     else:
-        where = str(source)
+        where = "standard input" if str(source) == "/dev/stdin" else str(source)
         body = _only_run(_documents(Path(source)), where)
     if body.get("kind") != names.KIND or body.get("apiVersion") != names.API_VERSION:
         raise InputError(
             f"{where} holds {body.get('apiVersion', 'no apiVersion')} {body.get('kind', 'without a kind')}; "
             f"wanted is {names.API_VERSION} {names.KIND}"
         )
-    meta = {**(body.get("metadata") or {})}
+    meta = body.get("metadata") or {}
+    if not isinstance(meta, dict) or not isinstance(body.get("spec", {}), dict):
+        raise InputError(f"{where}: metadata and spec are mappings")
+    meta = {**meta}
     if name:
         meta["name"] = name
     if not meta.get("name") and not meta.get("generateName"):
@@ -51,6 +57,23 @@ def checked_spec(manifest: Mapping[str, Any]) -> TrainingRunSpec:
         )
         said = "; ".join(f"{each.field}: {each.message}" for each in causes)
         raise InvalidError(422, said, causes) from error
+
+
+def _plain(source: Mapping[str, Any]) -> dict[str, Any]:
+    """With the types of JSON: numbers of NumPy become those of Python, sets lists."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, set | frozenset):
+            return sorted(value)
+        item = getattr(value, "item", None)
+        if callable(item):
+            return item()
+        if isinstance(value, Path):
+            return str(value)
+        raise InputError(f"the manifest holds {value!r}, which YAML has no word for")
+
+    found: dict[str, Any] = json.loads(json.dumps(dict(source), default=plain))
+    return found
 
 
 def _documents(path: Path) -> list[Any]:

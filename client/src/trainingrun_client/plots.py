@@ -24,6 +24,9 @@ def plot_runs(runs: Mapping[str, Sequence[Epoch]], metrics: Sequence[str], file:
     except ImportError as error:
         raise MissingExtraError("a plot", "notebook") from error
     panels = _panels(metrics)
+    told = [each for epochs in runs.values() for each in epochs]
+    if not any(_is_number(epoch.get(name)) for epoch in told for name in metrics):
+        raise InputError(f"{', '.join(runs)}: nothing to draw of {', '.join(metrics) or 'no metric'}")
     figure = Figure(figsize=(WIDTH, HEIGHT * len(panels)), layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for place, (title, names) in zip(axes, panels.items(), strict=True):
@@ -31,10 +34,12 @@ def plot_runs(runs: Mapping[str, Sequence[Epoch]], metrics: Sequence[str], file:
             for name in names:
                 points = [(each["epoch"], each[name]) for each in epochs if _is_number(each.get(name))]
                 label = " ".join(part for part in (run if len(runs) > 1 else "", name) if part)
-                place.plot(*zip(*points, strict=True), marker=".", label=label) if points else None
+                if points:
+                    place.plot(*zip(*points, strict=True), marker=".", label=label)
         place.set_ylabel(title)
         place.grid(alpha=0.3)
-        place.legend(fontsize="small")
+        if place.get_legend_handles_labels()[0]:
+            place.legend(fontsize="small")
     axes[-1].set_xlabel("epoch")
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(runs) == 1:

@@ -84,20 +84,33 @@ class PodLogs:
     def _followed(self, attempt: int | None, node: int | None, tail: int | None) -> Iterator[LogLine]:
         arrived: _Arrivals = queue.SimpleQueue()
         leaving = threading.Event()
+        known: dict[str, PodPlace] = {}
+        waiting: list[PodPlace] = []
         reading: set[str] = set()
-        known: set[str] = set()
 
         def begin(pod: PodPlace) -> None:
             if pod.started and pod.name not in known and node in (None, pod.node):
-                known.add(pod.name)
+                known[pod.name] = pod
+                waiting.append(pod)
+            proceed()
+
+        def proceed() -> None:
+            """An attempt is read once those before it are."""
+            first = min((known[name].attempt for name in reading), default=None)
+            first = min((pod.attempt for pod in waiting), default=None) if first is None else first
+            for pod in [pod for pod in waiting if pod.attempt == first]:
+                waiting.remove(pod)
                 reading.add(pod.name)
                 _start(self._read, pod, tail, arrived, leaving)
+
+        for pod in self.pods(attempt):
+            begin(pod)
 
         _start(self._watch_pods, attempt, arrived, leaving)
         _start(self._watch_run, attempt, arrived, leaving)
         over = False
         try:
-            while not over or reading:
+            while not over or reading or waiting:
                 match arrived.get():
                     case LogLine() as line:
                         yield line
@@ -105,6 +118,7 @@ class PodLogs:
                         begin(pod)
                     case _Read(name):
                         reading.discard(name)
+                        proceed()
                     case _Over():
                         over = True
                         for pod in self.pods(attempt):  # the watch of pods may be behind

@@ -23,6 +23,16 @@ class TrainingRun:
     history: Callable[[], Sequence[Epoch]] = field(default=lambda: (), repr=False, compare=False)
     """Asks for its epochs, where somebody wants to see them."""
 
+    def __repr__(self) -> str:
+        return f"TrainingRun({self.namespace}/{self.name}: {self.phase})"
+
+    def __hash__(self) -> int:
+        return hash((self.uid, self.raw["metadata"].get("resourceVersion")))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the way to the cluster."""
+        return TrainingRun, (self.raw,)
+
     @property
     def name(self) -> str:
         """metadata.name"""

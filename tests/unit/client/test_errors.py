@@ -18,7 +18,7 @@ REFUSED = {
     ("status", "body", "kind"),
     [
         (0, "", "UnreachableError"),
-        (401, "{}", "ForbiddenError"),
+        (401, "{}", "UnauthorizedError"),
         (403, "{}", "ForbiddenError"),
         (404, "404 page not found\n", "NotFoundError"),
         (409, '{"reason": "AlreadyExists"}', "AlreadyExistsError"),

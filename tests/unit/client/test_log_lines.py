@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from trainingrun_client import epochs
-from trainingrun_client.cli.logs import render
+from trainingrun_client.cli.logs import plain, render
 from trainingrun_client.log_lines import LogLine, parse
 
 TIME = "2026-01-02T03:04:05.678901234Z"
@@ -23,6 +23,9 @@ LINES = {
     "an empty one": (f"{TIME} ", "#2 node 1 | "),
     "JSON of another kind": (f"{TIME} [1, 2]", "#2 node 1 | [1, 2]"),
     "half a line": (f'{TIME} {{"message": "cut', '#2 node 1 | {"message": "cut'),
+    "what takes over a terminal": (f"{TIME} \x1b[2Jhello\x07", "#2 node 1 | \\x1b[2Jhello\\x07"),
+    "what would pass for another's line": (of_trainer(rank=3, message="a\n#1 rank 0 | b"),
+                                           "#2 rank 3 | a\n#2 rank 3 | #1 rank 0 | b"),
     "fields of other types": (f'{TIME} {{"message": 5, "rank": "x", "level": null}}',
                               '#2 node 1 | {"message": 5, "rank": "x", "level": null}'),
 }  # fmt: skip
@@ -31,8 +34,13 @@ LINES = {
 @pytest.mark.parametrize(("raw", "shown"), LINES.values(), ids=LINES)
 def test_a_line_says_who_wrote_it(raw: str, shown: str) -> None:
     line = parse(raw, attempt=2, node=1)
-    assert render(line).plain == shown
+    assert render(line).plain == plain(line) == shown
     assert line.time == TIME
+
+
+def test_a_line_that_no_parser_survives_is_a_line() -> None:
+    text = '{"a":' * 3000
+    assert parse(f"{TIME} {text}", 1, 0).message == text
 
 
 def reported(attempt: int, number: Any, **scores: float) -> LogLine:
@@ -79,3 +87,4 @@ def test_a_frame_has_a_row_an_epoch() -> None:
     assert frame["val_loss"].isna().tolist() == [False, True]
     assert frame["time"].dt.minute.tolist() == [4, 5]
     assert epochs.frame([]).empty
+    assert list(epochs.frame([{"epoch": 0, "loss": 1.0}]).index) == [0]

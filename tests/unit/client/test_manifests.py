@@ -1,8 +1,10 @@
 """What is to be submitted is read as people write it, and refused with the field."""
 
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from trainingrun_client.cli.submit import with_changes
@@ -37,6 +39,19 @@ def test_the_run_of_a_file(tmp_path: Path, text: str, name: str, namespace: str)
 def test_another_name_and_an_untouched_source() -> None:
     assert read_manifest(RUN, name="b", namespace="n")["metadata"] == {"name": "b", "namespace": "n"}
     assert RUN["metadata"] == {"name": "a"}
+
+
+def test_numbers_of_numpy_and_sets_are_plain() -> None:
+    spec = {"nodes": np.int64(2), "args": {"b", "a"}, "rate": np.float32(0.5), "where": Path("/data")}
+    assert read_manifest({**RUN, "spec": spec})["spec"] == {
+        "nodes": 2, "args": ["a", "b"], "rate": 0.5, "where": "/data",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("source", [None, 7, {**RUN, "metadata": "a"}, {**RUN, "spec": [object()]}])
+def test_what_is_no_manifest_is_refused(source: Any) -> None:
+    with pytest.raises(InputError):
+        read_manifest(source)
 
 
 def test_two_runs_in_a_file_are_refused(tmp_path: Path) -> None:
@@ -81,7 +96,10 @@ def test_changes_reach_any_depth(change: str, spec: dict[str, Any]) -> None:
     assert before == {"spec": {"training": {"task": "x"}}}
 
 
-@pytest.mark.parametrize("change", ["nodes", "=4", "training.=1", "training.task.name=4"])
+@pytest.mark.parametrize(
+    "change",
+    ["nodes", "=4", "training.=1", "training.task.name=4", "nodes=", "command=[a", "project=!!binary aGk="],
+)
 def test_a_change_that_cannot_be_made(change: str) -> None:
-    with pytest.raises(InputError, match=f"^--set {change}: "):
+    with pytest.raises(InputError, match=f"^--set {re.escape(change)}: "):
         with_changes({"spec": {"training": {"task": "x"}}}, [change])

@@ -1,5 +1,6 @@
 """The story says what somebody wants to know, in each state that a run can be in."""
 
+import pickle
 from datetime import UTC, datetime
 from typing import Any
 
@@ -158,6 +159,20 @@ def test_a_retry_that_the_operator_has_not_seen_is_no_end() -> None:
     assert failed.finished
     asked = {**failed.raw["metadata"], "annotations": {"trainingrun.dev/retry": "new"}}
     assert not TrainingRun({**failed.raw, "metadata": asked}).finished
+
+
+def test_a_run_without_results_is_not_offered_any() -> None:
+    done = run({"phase": "Completed"}, {"command": ["sh", "-c", "one\ntwo"]})
+    rows = {label: str(text) for label, text in story(done, [], NOW)}
+    assert rows["Next"] == "kubectl trainingrun logs chest -n xray"
+    assert rows["Trains"] == "sh -c one ... on 1 node with 2 GPUs each"
+
+
+def test_a_run_is_short_in_a_notebook_and_can_be_kept() -> None:
+    done = run({"phase": "Completed"})
+    assert repr(done) == "TrainingRun(xray/chest: Completed)"
+    assert pickle.loads(pickle.dumps(done)) == done
+    assert len({done, run({"phase": "Completed"})}) == 1
 
 
 def test_notebooks_get_text_that_cannot_break_out() -> None:

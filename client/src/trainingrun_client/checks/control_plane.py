@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from trainingrun_api import names
 from trainingrun_client.checks.finding import Finding, State
-from trainingrun_client.connection import Connection
+from trainingrun_client.connection import Connection, Resource
 from trainingrun_client.errors import NotFoundError
 from trainingrun_client.installation import Installation, find_installations
 
+NAMESPACES = Resource("v1", "namespaces")
 OLDEST = (1, 31)
 """As `kubeVersion` of the chart."""
 INSTALL = "helm upgrade --install trainingrun-operator charts/trainingrun-operator -n trainingrun-system"
@@ -49,6 +50,18 @@ def operator(connection: Connection) -> Iterator[Finding]:
         )
     for each in found:
         yield _operator(each, connection.namespace)
+
+
+def namespace(connection: Connection) -> Iterator[Finding]:
+    """It is there."""
+    name = connection.namespace
+    try:
+        connection.get(NAMESPACES.path(name=name))
+    except NotFoundError:
+        advice = f"kubectl create namespace {name}, or give another by -n"
+        yield Finding("namespace", State.FAILED, f"{name} does not exist", advice)
+    else:
+        yield Finding("namespace", State.OK, name)
 
 
 def _operator(found: Installation, namespace: str) -> Finding:

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 an error or a Failed run, 2 wrong usage, 3 no such run, 4 
 124 a time-out, 130 Ctrl-C.
 """
 
+import errno
 import os
 import sys
 
@@ -18,6 +19,7 @@ from trainingrun_client.errors import (
     WaitTimeoutError,
 )
 
+STANDARD_OUTPUT = 1
 FAILED, NOT_FOUND, WRONG_INPUT, TIMED_OUT = 1, 3, 4, 124
 EXIT_CODES: dict[type[TrainingRunError], int] = {
     NotFoundError: NOT_FOUND,
@@ -36,10 +38,17 @@ def main() -> None:
     )
     code = FAILED
     try:
-        app(prog_name=None if completing else "kubectl trainingrun")
+        try:
+            app(prog_name=None if completing else "kubectl trainingrun")
+        finally:
+            sys.stdout.flush()
     except TrainingRunError as error:
         screen.say(f"error: {error}")
         code = next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), FAILED)
+    except OSError as error:  # of the stream: its reader has left, or its disk is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_OUTPUT)
+        if error.errno != errno.EPIPE:
+            screen.say(f"error: the answer cannot be written: {error.strerror}")
     sys.exit(code)
 
 

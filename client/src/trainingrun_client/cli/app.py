@@ -1,6 +1,8 @@
 """All verbs of `kubectl trainingrun`. A new one is a file beside this one and a line here."""
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -54,6 +56,24 @@ VERBS: Mapping[str, Callable[..., None]] = {
     "render": render,
     "doctor": doctor,
 }
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("trainingrun"))
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    told: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is."),
+    ] = False,
+) -> None:
+    """Options without a verb."""
+
+
 app.command("init")(init)
 for name, verb in VERBS.items():
     app.command(name)(of_cluster(verb))

@@ -38,6 +38,11 @@ def compare(
     if len(names) < 2 or len(set(names)) < len(names):
         raise InputError("compare wants two runs or more, each once")
     runs = [client.get(name) for name in names]
+    known = {name for run in runs for name in run.metrics}
+    if missing := [name for name in wanted or () if name not in known]:
+        raise InputError(
+            f"no run has {', '.join(missing)}; there are {', '.join(sorted(known)) or 'no metrics'}"
+        )
     metrics = wanted or _usual(runs)
     if plot:
         plot_runs({run.name: client.epochs(run.name, most_telling=not wanted) for run in runs}, metrics, plot)

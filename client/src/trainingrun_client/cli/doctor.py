@@ -32,7 +32,7 @@ def doctor(client: TrainingRunClient, output: Output = None) -> None:
     found = []
     for finding in examine(client.backend.connection):
         found.append(finding)
-        if output is None:
+        if output not in (Form.JSON, Form.YAML):
             _show(finding)
     if output in (Form.JSON, Form.YAML):
         told = [asdict(finding) for finding in found]

@@ -30,20 +30,43 @@ def logs(
 
     Pods of attempts that are long over may be gone; logs/training.log in the run directory has it all.
     """
-    lines = client.logs(name, rank=rank, attempt=attempt, follow=follow, tail=tail)
     count = 0
-    for count, line in enumerate(lines, 1):  # noqa: B007 - asked for below
-        if raw:
-            screen.write(line.text)
+    terminal = screen.is_terminal()
+    for line in client.logs(name, rank=rank, attempt=attempt, follow=follow, tail=tail):
+        count += 1
+        if terminal:
+            screen.show(Text(screen.clean(line.text)) if raw else render(line))
         else:
-            screen.out.print(render(line), soft_wrap=True)
+            screen.write(line.text if raw else plain(line))
         if follow:
             screen.out.file.flush()
-    if not count:
+    if count:
+        return
+    if rank is not None or attempt is not None or tail == 0:
+        screen.say(f"{name} has no lines of that rank or attempt that are still there")
+    else:
         screen.say(f"{name} has written nothing that is still there: {client.get(name).message}")
 
 
 def render(line: LogLine) -> Text:
     """Whose line it is, and what it says."""
+    style = STYLES.get(line.level, "")
+    parts = [Text.assemble((_whose(line), "dim"), (part, style)) for part in _said(line)]
+    return Text("\n").join(parts)
+
+
+def plain(line: LogLine) -> str:
+    """The same for a pipe, where 200,000 lines must not take long."""
+    whose = _whose(line)
+    return "\n".join(f"{whose}{part}" for part in _said(line))
+
+
+def _whose(line: LogLine) -> str:
     whose = f"node {line.node}" if line.rank is None else f"rank {line.rank}"
-    return Text.assemble((f"#{line.attempt} {whose} | ", "dim"), (line.message, STYLES.get(line.level, "")))
+    return f"#{line.attempt} {whose} | "
+
+
+def _said(line: LogLine) -> list[str]:
+    """Each of its lines, so that none passes for somebody else's."""
+    message = line.message
+    return [message] if message.isprintable() else screen.clean(message).splitlines()

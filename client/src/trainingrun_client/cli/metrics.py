@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +46,7 @@ def metrics(
         raise InputError(f"no epoch has {', '.join(missing)}; there are {', '.join(scores(epochs))}")
     monitor = run.status.best.name if run.status.best else None
     if as_json:
-        screen.write(json.dumps(list(epochs), indent=2))
+        screen.write(json.dumps([_finite(epoch) for epoch in epochs], indent=2, allow_nan=False))
     elif as_csv:
         _write_csv(epochs)
     elif plot:
@@ -59,6 +60,14 @@ def metrics(
 
 def _usual(epochs: Sequence[Epoch], monitor: str | None) -> list[str]:
     return chosen(scores(epochs), monitor)[:MOST_COLUMNS]
+
+
+def _finite(epoch: Epoch) -> dict[str, object]:
+    """As in metrics.json, where null is what JSON has no number for."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in epoch.items()
+    }
 
 
 def _write_csv(epochs: Sequence[Epoch]) -> None:

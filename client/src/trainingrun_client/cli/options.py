@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from trainingrun_api import names
 from trainingrun_client.client import TrainingRunClient
 
 CLUSTER = "Which cluster"
@@ -53,7 +54,21 @@ def complete_run(context: typer.Context, incomplete: str) -> list[str]:
     return [run.name for run in runs if run.name.startswith(incomplete)]
 
 
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.", autocompletion=complete_run)]
+def _bare(name: str) -> str:
+    """Also of `tr/NAME`, and of what `-o name` prints."""
+    kind, slash, rest = name.partition("/")
+    known = {names.SHORT_NAME, names.SINGULAR, names.PLURAL, f"{names.SINGULAR}.{names.GROUP}"}
+    return rest if slash and kind in known else name
+
+
+Run = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="Name of the run.", autocompletion=complete_run, parser=_bare),
+]
+Runs = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN...", help="Names of runs.", autocompletion=complete_run, parser=_bare),
+]
 
 
 def of_cluster(verb: Callable[..., None]) -> Callable[..., None]:

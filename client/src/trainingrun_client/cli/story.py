@@ -76,7 +76,8 @@ def _state(run: TrainingRun, now: datetime) -> list[Row]:
 def _what(spec: Mapping[str, Any]) -> str:
     training = spec.get("training")
     if training is None:
-        return " ".join(spec.get("command") or ())
+        command = " ".join(spec.get("command") or ()).splitlines() or [""]
+        return command[0] + (" ..." if len(command) > 1 else "")
     model, data = training.get("model") or {}, training.get("data") or {}
     return f"{training.get('task')}, {model.get('architecture', 'a default network')}, {data.get('path')}"
 
@@ -194,9 +195,10 @@ def _advice(run: TrainingRun) -> list[Row]:
 
 def next_step(run: TrainingRun) -> str:
     """The command that somebody is likely to want now."""
-    name = run.name if run.namespace == "default" else f"{run.name} -n {run.namespace}"
+    name = named(run)
     if run.phase == Phase.COMPLETED:
-        return f"kubectl trainingrun artifacts get {name}"
+        verb = "artifacts get" if run.status.checkpoint_claim else "logs"
+        return f"kubectl trainingrun {verb} {name}"
     if run.phase == Phase.FAILED:
         return f"kubectl trainingrun logs {name} --tail 30; then kubectl trainingrun retry {name}"
     if suspended(run):
@@ -204,6 +206,11 @@ def next_step(run: TrainingRun) -> str:
     if run.phase == Phase.RUNNING:
         return f"kubectl trainingrun watch {name}"
     return f"kubectl trainingrun wait {name}; if it does not move: kubectl trainingrun doctor"
+
+
+def named(run: TrainingRun) -> str:
+    """As a command line names it."""
+    return run.name if run.namespace == "default" else f"{run.name} -n {run.namespace}"
 
 
 def _many(count: object, what: str) -> str:

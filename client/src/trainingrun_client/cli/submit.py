@@ -1,5 +1,6 @@
 """`submit`: creates a run from a file."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,7 +54,7 @@ def submit(
     else:
         screen.write(full_name(run) if output == Form.NAME else f"{full_name(run)} {_done(dry_run)}")
     if follow and not dry_run:
-        watch(client, run.name)
+        watch(TrainingRunClient(run.namespace, backend=client.backend), run.name)
 
 
 def with_changes(manifest: dict[str, Any], changes: list[str]) -> dict[str, Any]:
@@ -75,8 +76,19 @@ def with_changes(manifest: dict[str, Any], changes: list[str]) -> dict[str, Any]
             inner = dict(below or {})
             place[part] = inner
             place = inner
-        place[last] = yaml.safe_load(text)
+        place[last] = _value(change, text)
     return {**manifest, "spec": spec}
+
+
+def _value(change: str, text: str) -> Any:
+    if not text:
+        raise InputError(f"--set {change}: there is no value; null takes the field out")
+    try:
+        value = yaml.safe_load(text)
+        json.dumps(value)
+    except (yaml.YAMLError, TypeError) as error:
+        raise InputError(f"--set {change}: {text} is no value of YAML that JSON has: {error}") from error
+    return value
 
 
 def _done(dry_run: bool) -> str:
@@ -86,5 +98,8 @@ def _done(dry_run: bool) -> str:
 def _by_field(file: str, error: InvalidError) -> str:
     if not error.causes:
         return f"{file}: {error.message}"
-    lines = [f"  {cause.field}: {cause.message}" for cause in error.causes if cause.field != "<nil>"]
+    lines = [
+        f"  {cause.message}" if cause.field in ("", "<nil>") else f"  {cause.field}: {cause.message}"
+        for cause in error.causes
+    ]
     return "\n".join([f"{file} is refused", *lines])

@@ -21,7 +21,7 @@ from trainingrun_client.cli import screen
 from trainingrun_client.cli.listing import cells
 from trainingrun_client.cli.logs import render
 from trainingrun_client.cli.options import Run
-from trainingrun_client.cli.story import story
+from trainingrun_client.cli.story import named, story
 from trainingrun_client.client import TrainingRunClient
 from trainingrun_client.errors import TrainingRunError
 from trainingrun_client.following import Lost
@@ -39,7 +39,8 @@ def watch(client: TrainingRunClient, name: Run) -> None:
 
     Until it is Completed (exit code 0) or Failed (1). Ctrl-C does not end the run.
     """
-    run = _on_terminal(client, name) if screen.is_terminal() else _in_lines(client, name)
+    redraws = screen.is_terminal() and not screen.out.is_dumb_terminal
+    run = _on_terminal(client, name) if redraws else _in_lines(client, name)
     if run.phase == Phase.FAILED:
         raise typer.Exit(1)
 
@@ -62,7 +63,7 @@ def in_a_line(run: TrainingRun) -> str:
     told = [str(row[name]) for name in ("PHASE", "EPOCH", "METRIC", "PROGRESS")]
     explained = run.reason and run.phase not in (Phase.RUNNING, Phase.COMPLETED)
     why = f"{run.reason}: {run.message}" if explained else ""
-    return "  ".join(part for part in (run.name, *told, why) if part)
+    return screen.clean("  ".join(part for part in (run.name, *told, why) if part)).replace("\n", " ")
 
 
 def _say_lost(lost: Lost) -> None:
@@ -111,6 +112,6 @@ def _on_terminal(client: TrainingRunClient, name: str) -> TrainingRun:
                 time.sleep(1 / REDRAWS_A_SECOND)
             live.refresh()
     except KeyboardInterrupt:
-        screen.say(f"{name} goes on; `kubectl trainingrun watch {name}` shows it again")
+        screen.say(f"{name} goes on; `kubectl trainingrun watch {named(scene.run)}` shows it again")
         raise
     return scene.run
