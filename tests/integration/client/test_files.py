@@ -126,6 +126,8 @@ def test_nothing_leads_out_of_the_directory(place: Place, tmp_path: Path) -> Non
         for path, error in (("outside", TransferError), ("../beside/file", InputError), ("/etc", InputError)):
             with pytest.raises(error):
                 volume.get([path], tmp_path / "to")
+        with pytest.raises(InputError, match=f"the claim {CLAIM} has no file sub/missing"):
+            volume.get(["file", "sub/missing"], tmp_path / "to")
         (tmp_path / "to/sub").symlink_to(tmp_path)
         (run / "sub").mkdir()
         (run / "sub/file").write_text("sub")

@@ -10,11 +10,21 @@ from tests.cluster.shell import wait_until
 from tests.integration.client.place import CLAIM, Place
 from trainingrun_api import names
 from trainingrun_client.errors import ForbiddenError, NotFoundError, TransferError
-from trainingrun_client.files import Volume, create_claim, helper_pod
+from trainingrun_client.files import Silent, Volume, create_claim, helper_pod
 from trainingrun_client.files.commands import Command
 from trainingrun_client.run import TrainingRun
 
 pytestmark = pytest.mark.cluster
+
+
+class Told(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
 
 @pytest.mark.parametrize("lacking", ["pods", "pods/exec"])
@@ -30,8 +40,13 @@ def test_a_user_who_may_not_is_told_what_is_missing(place: Place, tmp_path: Path
     config["users"][0]["user"] = {"token": place.runs.kubectl("create", "token", user).strip()}
     (tmp_path / "kubeconfig").write_text(json.dumps(config))
     words = f'cannot .* "{lacking}".*takes the permissions to create'
-    with pytest.raises(ForbiddenError, match=words), place.volume(tmp_path / "kubeconfig") as volume:
+    told = Told()
+    with (
+        pytest.raises(ForbiddenError, match=words),
+        place.volume(tmp_path / "kubeconfig", progress=told) as volume,
+    ):
         volume.ls()
+    assert not [text for text in told.said if "deleted" in text], "nothing is left that could be"
     wait_until("no pod", lambda: place.helpers() == [], seconds=20)
 
 

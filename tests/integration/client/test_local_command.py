@@ -122,13 +122,19 @@ def test_a_run_is_trained_once_and_tells_where_its_results_are(terminal: Termina
         (("local", "run.yaml", "--data", "pictures=runs"), 4, "holds no set"),
         (("local", "run.yaml", "--data", "photos=claim"), 4, "its claims: pictures, small-checkpoints"),
         (("local", "run.yaml", "--data", "claim"), 4, "write CLAIM=DIR"),
+        (("local", "run.yaml", "--data", "pictures=claim", "--run-dir", "claim"), 4, "holds the data"),
+        (
+            ("local", "run.yaml", "--data", "pictures=claim", "--run-dir", "/proc/x"),
+            4,
+            "/proc/x cannot be made",
+        ),
         pytest.param(
             ("local", "run.yaml", "--data", "pictures=claim", "--set", "training.accelerator=gpu"),
             4,
             "no GPU",
             marks=pytest.mark.skipif(shows_gpu(), reason="a GPU shows"),
         ),
-        (("data", "validate", "run.yaml", "--data", "pictures=claim"), 0, "images of a"),
+        (("data", "validate", "run.yaml", "--data", "pictures=claim"), 0, "checking "),
         (
             (
                 "data",

@@ -42,17 +42,30 @@ def test_links_to_files_stand_for_them_and_others_are_left_out(here: Path) -> No
     (here / "d/file").symlink_to("sub/b")
     (here / "d/folder").symlink_to("sub")
     (here / "d/nowhere").symlink_to("nothing")
+    (here / "d/outside").symlink_to(here / "a")
     os.mkfifo(here / "d/pipe")
     said: list[str] = []
     files, _ = gathered([Path("d")], ".", said.append)
     assert {file.path: file.size for file in files} == {"d/file": 2, "d/sub/b": 2}
-    assert sorted(text.split()[0] for text in said) == ["d/folder", "d/nowhere", "d/pipe"]
+    assert sorted(said) == [
+        "left out: d/folder is no file",
+        "left out: d/nowhere is no file",
+        "left out: d/pipe is no file",
+        f"left out: the link d/outside -> {here / 'a'} leads out of d",
+    ]
 
 
 @pytest.mark.parametrize(
     ("sources", "words"),
-    [(["missing"], "there is no missing"), (["a", "d/../a"], "would both become a"), ([".."], "below")],
+    [
+        (["missing"], "there is no missing"),
+        (["a", "d/../a"], "would both become a"),
+        ([".."], "below"),
+        (["/dev/null"], "/dev/null is neither a file nor a directory"),
+        (["pipe"], "pipe is neither"),
+    ],
 )
 def test_what_cannot_be_pushed_is_refused(here: Path, sources: list[str], words: str) -> None:
+    os.mkfifo(here / "pipe")
     with pytest.raises(InputError, match=words):
         gathered([Path(source) for source in sources], ".", print)

@@ -1,6 +1,7 @@
 """What init writes for data is a run that the API takes and whose data the trainer can prepare."""
 
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,24 @@ def test_a_list_is_written_only_where_somebody_agreed_and_never_over_another(tmp
         written(str(data), "--write-list")
 
 
+def test_a_second_data_set_is_listed_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    first = class_folders(tmp_path)
+    written(str(first), "--write-list")
+    second = shutil.copytree(first, tmp_path / "birds")
+    (second / "dog").rename(second / "owl")
+    with pytest.raises(InputError, match=r"mkdir .*/birds-set && mv") as refused:
+        written(str(second), "--write-list")
+    command = str(refused.value).partition("of their own, ")[2].partition(", and")[0]
+    subprocess.run(command, shell=True, check=True)
+    body, _ = written(str(tmp_path / "birds-set"), "--write-list")
+    assert body["spec"]["training"]["data"]["path"] == "/data/birds-set"
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_else(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no directory"):
+        written(str(xray_zip(tmp_path)), "--out", str(tmp_path / "none" / "run.yaml"))
+
+
 @pytest.mark.parametrize(
     ("files", "told"),
     [
@@ -247,7 +266,7 @@ def test_no_zip_and_no_folder_are_told(tmp_path: Path) -> None:
         inspect(tmp_path / "b.zip")
 
 
-@pytest.mark.parametrize("name", ["Upper", "two words", "x" * 60])
+@pytest.mark.parametrize("name", ["Upper", "two words", "x" * 60, "2024"])
 def test_a_name_that_no_run_may_have_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--name|no valid run"):
         written(str(xray_zip(tmp_path)), "--name", name, "--claim", "data")

@@ -20,6 +20,7 @@ from trainingrun_client.cli.transfers import (
 from trainingrun_client.client import TrainingRunClient
 from trainingrun_client.errors import InputError
 from trainingrun_client.files import Volume, create_claim
+from trainingrun_client.files.sources import check
 
 
 class AccessMode(StrEnum):
@@ -58,11 +59,10 @@ def push(
 
     What is there already is not sent again, and what was cut off goes on: each file is compared by its
     SHA-256. A directory keeps its name, as with cp -r; of `.` the content is taken.
+    Links that lead out of a directory are left out, and named; so are links to directories.
     """
     connection = connection_of(client)
-    missing = [str(source) for source in sources if not source.exists()]
-    if missing:
-        raise InputError(f"there is no {', '.join(missing)}")
+    check(sources)
     if create is not None:
         mode = access_mode or AccessMode.ONE_NODE
         made = create_claim(

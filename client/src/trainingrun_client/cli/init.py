@@ -1,6 +1,7 @@
 """`init`: looks at data and writes a first run for them."""
 
 import math
+import os
 import re
 import shlex
 import sys
@@ -17,6 +18,7 @@ from trainingrun_client.cli import screen
 from trainingrun_client.errors import InputError, InvalidError
 from trainingrun_client.inspection import Answers, Found, first_run, inspect
 from trainingrun_client.inspection.first_run import summary
+from trainingrun_client.inspection.found import List, printable
 from trainingrun_client.manifests import checked_spec, read_manifest
 
 TABLE = "metadata.csv"
@@ -44,11 +46,13 @@ def init(
 
     On a terminal it asks for what it cannot know; elsewhere it takes the options and their defaults.
     """
-    if out is not None and out.exists():
-        raise InputError(f"{out} exists: remove it, or give another --out")
+    if out is not None:
+        _check_new(out)
     found = inspect(data) if data is not None else _unseen(task)
     if data is not None:
         screen.say(f"{data} is {summary(found)}")
+    for remark in found.remarks:
+        screen.say(f"note: {printable(remark)}")
     chosen = _task(found, task)
     name = name or _asked("Name of the run", _slug(data.resolve().stem if data else chosen))
     answers = Answers(
@@ -64,11 +68,11 @@ def init(
     _check(text)
     if found.missing:
         assert data is not None
-        _write_list(found.missing.content, (directory if found.missing.lifted else data) / TABLE, write_list)
+        _write_list(found.missing, data, write_list)
     if out is None:
         screen.write(text)
     else:
-        out.write_text(text)
+        _write(out, text)
     file = out or Path(f"{name}.yaml")
     if data is not None:
         lists = [directory / TABLE] if found.missing and found.missing.lifted else []
@@ -106,15 +110,48 @@ def _place(found: Found, data: Path | None) -> tuple[Path, str, str]:
     return place.parent, place.name, place.name + ("/" if place.is_dir() else "")
 
 
-def _write_list(content: str, path: Path, agreed: bool) -> None:
+def _check_new(out: Path) -> None:
+    """Before anything is asked. Raises InputError."""
+    if out.exists() or out.is_symlink():
+        raise InputError(f"{out} exists: remove it, or give another --out")
+    if not out.parent.is_dir():
+        raise InputError(f"{out} cannot be written: there is no directory {out.parent}")
+    if not os.access(out.parent, os.W_OK):
+        raise InputError(f"{out} cannot be written: {out.parent} may not be written to")
+
+
+def _write(path: Path, text: str) -> None:
+    """A file that was not there. Raises InputError."""
+    try:
+        with path.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _write_list(missing: List, data: Path, agreed: bool) -> None:
+    place = data.resolve()
+    path = (place.parent if missing.lifted else data) / TABLE
+    try:
+        content = missing.content.encode()
+    except UnicodeEncodeError as error:
+        name = error.object[: error.end].rpartition("\n")[2]
+        raise InputError(f"a name in {data} is no UTF-8, {name!r}: rename it") from error
     if path.exists():
-        if path.read_text() == content:
+        if path.read_bytes() == content:
             return
-        raise InputError(f"{path} exists and is not of these data: move it away")
+        if not missing.lifted:
+            raise InputError(f"{path} exists and is not of these data: move it away")
+        own = place.with_name(f"{place.name}-set")
+        command = f"mkdir {shlex.quote(str(own))} && mv {shlex.quote(str(place))} {shlex.quote(f'{own}/')}"
+        raise InputError(
+            f"{path} exists and is not of these data, whose list must be in the same place. Give them a "
+            f"folder of their own, {command}, and run this on {own}"
+        )
     question = f"The trainer needs a list of these data. Write {path}?"
     if not agreed and not (_can_ask() and typer.confirm(question, default=True, err=True)):
         raise InputError(f"the trainer needs a list of these data, {path}: --write-list writes it")
-    path.write_text(content)
+    _write(path, missing.content)
     screen.say(f"wrote {path}")
 
 
@@ -125,15 +162,21 @@ def _check(text: str) -> None:
         checked_spec(manifest)
     except InvalidError as error:
         raise InputError(f"what was given makes no valid run: {error}") from error
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name := manifest["metadata"]["name"]):
-        raise InputError(f"--name {name} must be lower-case letters, digits and -")
+    if not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name := manifest["metadata"]["name"]):
+        raise InputError(f"--name {name} must be lower-case letters, digits and -, a letter first")
     if len(name) > names.MAX_NAME_LENGTH:
         raise InputError(f"--name {name} is longer than {names.MAX_NAME_LENGTH} characters")
 
 
 def _slug(text: str) -> str:
-    """The text as a name."""
+    """The text as a name.
+
+    >>> _slug("2024 X-ray")
+    'run-2024-x-ray'
+    """
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if slug[:1].isdigit():
+        slug = f"run-{slug}"
     return slug[: names.MAX_NAME_LENGTH].strip("-") or "first"
 
 

@@ -155,13 +155,13 @@ def _tell_end(backend: "LocalBackend", run: TrainingRun) -> None:
         where = f" at step {kept.step}" if kept else ""
         screen.say(f"{run.name} is stopped{where}. The same command goes on: {again}")
         raise typer.Exit(INTERRUPTED)
-    screen.write(f"{run.name} is Completed: {run.message}")
+    screen.write(screen.clean(f"{run.name} is Completed: {run.message}"))
     for name, value in run.metrics.items():
         if "_class_" not in name:
             screen.write(f"  {name:20} {value:.4f}")
-    screen.write(f"results: {directory}")
+    screen.write(screen.clean(f"results: {directory}"))
     if (report := directory / "report.html").exists():
-        screen.write(f"report:  {report}")
+        screen.write(screen.clean(f"report:  {report}"))
 
 
 @contextmanager

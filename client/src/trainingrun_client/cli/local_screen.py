@@ -1,5 +1,6 @@
 """What `local` shows while it trains: on a terminal a bar that moves, elsewhere a line an epoch."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -14,6 +15,8 @@ from trainingrun_client.log_lines import LogLine
 from trainingrun_client.run import TrainingRun
 
 LOUD = ("WARNING", "ERROR", "CRITICAL")
+ASIDE = re.compile(r"(\[rank\d+\]:)?[IWEF]\d{4} \d\d:\d\d:\d\d|Interrupted: ")
+"""How lines begin that say nothing here: those of torch's launcher, and the words for the user of a pod."""
 
 
 class Shown(Protocol):
@@ -39,7 +42,7 @@ def shown_on(terminal: bool) -> Iterator[Shown]:
 
 def is_told(line: LogLine) -> bool:
     """Whether a line is worth one where all cannot be shown: an epoch, or trouble."""
-    return line.epoch is not None or line.level in LOUD
+    return not ASIDE.match(line.message) and (line.epoch is not None or line.level in LOUD)
 
 
 class Lines:
@@ -47,7 +50,7 @@ class Lines:
 
     def show(self, run: TrainingRun, lines: Sequence[LogLine]) -> None:
         for line in filter(is_told, lines):
-            screen.write(line.message)
+            screen.write(screen.clean(line.message))
         screen.out.file.flush()
 
     def say(self, text: str) -> None:
@@ -68,6 +71,7 @@ class Moving:
         )
         self._task = self._bar.add_task("", total=100, metric="", left="")
         self._last = Text()
+        self._percent = 0
 
     def __rich__(self) -> Group:
         return Group(self._bar, self._last)
@@ -76,18 +80,19 @@ class Moving:
         progress, columns = run.status.progress, run.status.columns
         epoch = f"epoch {columns.epoch}" if columns and columns.epoch else ""
         phase = (progress and progress.trainer_phase) or ("" if epoch else "starting")
+        self._percent = max(self._percent, (progress and progress.percent) or 0)
         self._bar.update(
             self._task,
             description=", ".join(filter(None, (epoch, phase))),
-            completed=(progress and progress.percent) or 0,
+            completed=self._percent,
             metric=(columns and columns.metric) or "",
             left=f"{columns.eta} left" if columns and columns.eta else "",
         )
         for line in lines:
             if is_told(line):
-                screen.out.print(Text(line.message), soft_wrap=True)
-        if lines:
-            self._last = Text(lines[-1].message, "dim", no_wrap=True, overflow="ellipsis")
+                screen.out.print(Text(screen.clean(line.message)), soft_wrap=True)
+        if told := [line.message for line in lines if not ASIDE.match(line.message)]:
+            self._last = Text(screen.clean(told[-1]), "dim", no_wrap=True, overflow="ellipsis")
 
     def say(self, text: str) -> None:
-        screen.out.print(Text(text), soft_wrap=True)
+        screen.out.print(Text(screen.clean(text)), soft_wrap=True)

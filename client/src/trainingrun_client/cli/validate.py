@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from trainingrun_api.names import EXIT_BAD_CONFIG, EXIT_BAD_DATA
+from trainingrun_client.cli import screen
 from trainingrun_client.cli.local import Changes, Data, File, backend_for, manifest_of
 from trainingrun_client.manifests import checked_spec
 
@@ -26,9 +29,18 @@ def validate(file: File, data: Data = None, changes: Changes = None) -> None:
     spec = checked_spec(manifest)
     with tempfile.TemporaryDirectory(prefix="trainingrun-") as folder:
         config = Path(folder) / "config.json"
-        config.write_text(json.dumps(backend.config(manifest)))
+        wanted = backend.config(manifest)
+        screen.say(f"checking {_named(wanted['data'])}")
+        config.write_text(json.dumps(wanted))
         processes = str(spec.nodes * spec.local_world_size)
         command = ["validate-data", "--config", str(config), "--processes", processes]
         code = subprocess.run([sys.executable, "-m", TRAINER, *command], check=False).returncode
     if code:
         raise typer.Exit(WRONG_INPUT if code in (EXIT_BAD_DATA, EXIT_BAD_CONFIG) else 1)
+
+
+def _named(data: Mapping[str, Any]) -> str:
+    """The file to look at where one says all of the data; a directory may hold other things too."""
+    path = Path(data["path"])
+    names = ("metadata.csv", "dataset.json", "data.yaml")
+    return str(next((path / name for name in names if (path / name).is_file()), path))

@@ -70,7 +70,7 @@ follow='for link; do
     stat -c "$show" -- "$link"
 done'
 for path; do
-    [ -e "$path" ] || [ -L "$path" ] || {{ echo "there is no ${{path#./}}" >&2; exit 255; }}
+    [ -e "$path" ] || [ -L "$path" ] || continue
     inside "$path"
     find "$path" DEPTH -type d -name lost+found -prune -o ! -type l -exec stat -c "$show" -- {{}} +
     find "$path" DEPTH -type d -name lost+found -prune -o -type l -exec sh -c "$follow" sh {{}} +
@@ -78,7 +78,7 @@ done
 :
 """
 LIST = Command(_LIST.replace("DEPTH", ""))
-"""Paths; answers a record for each of them and for everything below, as listing.py reads them."""
+"""Paths; answers a record for each that is there and for everything below, as listing.py reads them."""
 LIST_FLAT = Command(_LIST.replace("DEPTH", "-maxdepth 1"))
 """The same, of one level."""
 
@@ -145,20 +145,18 @@ FINISH = Command(
 part=$2{PART}
 inside "${{2%/*}}"
 if [ -d "$2" ]; then echo "${{2#./}} is a directory" >&2; exit 255; fi
-file=$part
-[ -f "$part" ] || file=$2
-sum=$(sha256sum < "$file") || exit 255
-if [ "${{sum%% *}}" = "$1" ]; then
-    [ "$file" = "$2" ] || mv -f -- "$part" "$2" || exit 255
-    echo right
-else
-    rm -f -- "$part" || exit 255
-    echo wrong
+is() {{ [ -f "$2" ] && sum=$(sha256sum < "$2") && [ "${{sum%% *}}" = "$1" ]; }}
+if is "$1" "$part"; then
+    if said=$(mv -f -- "$part" "$2" 2>&1); then echo right; exit 0; fi
+    [ ! -f "$part" ] || {{ echo "$said" >&2; exit 255; }}
 fi
+rm -f -- "$part" || exit 255
+if is "$1" "$2"; then echo right; else echo wrong; fi
 """,
     items=2,
 )
 """SHA-256 and a path; gives the part its name and answers `right`, or removes it and answers `wrong`.
 
-It may come twice, where the first answer was lost.
+It may come twice, where the first answer was lost; and another client that brings the same file may have
+given it the name already. What counts is what has the name at the end.
 """

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainingrun_client.connection import Connection, Resource
-from trainingrun_client.errors import ApiError, ForbiddenError, NotFoundError, TransferError, UnreachableError
+from trainingrun_client.errors import (
+    AlreadyExistsError,
+    ApiError,
+    ForbiddenError,
+    NotFoundError,
+    TransferError,
+    UnreachableError,
+)
 from trainingrun_client.files.commands import MOUNT
 from trainingrun_client.files.executing import PODS, PodExec
 from trainingrun_client.files.placing import Placement
@@ -103,15 +110,21 @@ def helper_pod(
     """
     name = PREFIX + secrets.token_hex(4)
     path = PODS.path(mount.namespace, name)
+    refused = False
     try:
         try:
             connection.create(PODS.path(mount.namespace), manifest(name, mount, placement))
         except ForbiddenError as error:
+            refused = True
             raise ForbiddenError(error.status, f"{error}; {PERMISSIONS}", error.causes) from error
+        except ApiError as error:
+            refused = not isinstance(error, AlreadyExistsError)  # a first answer may have been lost
+            raise
         _wait(connection, mount, path, seconds, say)
         yield PodExec(connection, mount.namespace, name, CONTAINER)
     finally:
-        _delete(connection, path, say)
+        if not refused:
+            _delete(connection, path, say)
 
 
 def standing(pod: Mapping[str, Any]) -> str:

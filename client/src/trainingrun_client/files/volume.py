@@ -15,7 +15,7 @@ from typing import Self
 
 from trainingrun_client.connection import Connection
 from trainingrun_client.errors import InputError
-from trainingrun_client.files.commands import LIST, LIST_FLAT, MAKE
+from trainingrun_client.files.commands import LIST, LIST_FLAT, MAKE, Command
 from trainingrun_client.files.download import Download
 from trainingrun_client.files.helper_pod import Mount, helper_pod
 from trainingrun_client.files.listing import Entry, Kind, parse
@@ -93,8 +93,7 @@ class Volume:
 
     def ls(self, path: str = ".", *, recursive: bool = True) -> list[Entry]:
         """What lies below a directory, or the one file, by path."""
-        command = LIST if recursive else LIST_FLAT
-        return parse(self._shell.ask(command, [item(path)]))
+        return self._listed(LIST if recursive else LIST_FLAT, [inner_path(path)])
 
     def read_bytes(self, path: str) -> bytes:
         """The content of one file, by its checksum."""
@@ -138,11 +137,17 @@ class Volume:
         moved, skipped = transfer(Upload(self._shell), files, self._progress)
         return Summary(moved, skipped, time.monotonic() - start)
 
+    def _listed(self, command: Command, paths: Sequence[str]) -> list[Entry]:
+        """Raises InputError where there is no such path."""
+        entries = parse(self._shell.ask(command, [item(path) for path in paths]))
+        if missing := {path for path in paths if path != "."} - {entry.path for entry in entries}:
+            holder = self._run.name if self._run is not None else f"the claim {self._mount.claim}"
+            raise InputError(f"{holder} has no file {', '.join(sorted(missing))}")
+        return entries
+
     def _wanted(self, paths: Sequence[str], without: Sequence[str]) -> list[Entry]:
         """Files and directories, without what cannot be copied; by path, each once."""
-        entries = {
-            entry.path: entry for entry in parse(self._shell.ask(LIST, [item(path) for path in paths]))
-        }
+        entries = {entry.path: entry for entry in self._listed(LIST, paths)}
         left_out = tuple(f"{each}/" for each in without)
         chosen = tuple(f"{path}/" for path in paths if f"{path}/".startswith(left_out))
         kept = []

@@ -9,7 +9,7 @@ import yaml
 
 from trainingrun_api import names
 from trainingrun_api.training import DETECTION, TaskName
-from trainingrun_client.inspection.found import Found
+from trainingrun_client.inspection.found import Found, printable
 
 IMBALANCE = 3
 """Ratio of the largest to the smallest class from which classes are weighed."""
@@ -59,7 +59,7 @@ def first_run(found: Found, answers: Answers, below: str, what: str) -> str:
     """
     lines = [
         f"# {summary(found)}",
-        f"# The claim {answers.claim} must hold {what}.",
+        f"# The claim {printable(answers.claim)} must hold {printable(what)}.",
         f"apiVersion: {names.API_VERSION}",
         f"kind: {names.KIND}",
         "metadata:",
@@ -95,7 +95,7 @@ def summary(found: Found) -> str:
         parts.append(", ".join(f"{split} {count:,}" for split, count in found.splits.items()))
     if found.side:
         parts.append(f"up to {found.side} pixels{', grey' if found.grey else ''}")
-    return " ".join("; ".join(parts).split())
+    return printable("; ".join(parts))
 
 
 def _data(found: Found, answers: Answers, path: str) -> list[str]:

@@ -46,11 +46,24 @@ class Found:
     """The longest side of the pictures that were looked at, in pixels."""
     grey: bool = False
     """Whether all of those are grey."""
+    remarks: tuple[str, ...] = ()
+    """What is wrong with them, or may be."""
 
     @property
     def counted(self) -> bool:
         """Whether it is known how often each class occurs."""
         return any(self.classes.values())
+
+
+def printable(text: str) -> str:
+    """Text without what would take over a terminal or break a line.
+
+    >>> printable("a\\x1b[31m")
+    'a\\\\x1b[31m'
+    """
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text
+    )
 
 
 def splits_of(words: Sequence[str | None]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any
 from trainingrun_api.training import TaskName
 from trainingrun_client.errors import InputError
 from trainingrun_client.inspection.found import Found, classes_of, splits_of
+from trainingrun_client.inspection.remarks import of_rows
 from trainingrun_client.inspection.tree import Tree, is_volume
 
 TABLE, DATASET, TRAIN = "metadata.csv", "dataset.json", "train.txt"
@@ -44,12 +45,17 @@ def table(tree: Tree) -> Found | None:
             f"{TABLE} in {tree.path} has the columns {', '.join(header)}, and there is no masks/: a column "
             "label makes classification of it, a folder masks/ segmentation"
         )
+    files = [(row[file_column] or "").strip() for row in rows]
+    known = [name.removeprefix(f"{images}/") for name in tree.below(images)]
     if masks is None and label_column is not None:
-        labels = classes_of([row[label_column] or "" for row in rows])
+        labels = [(row[label_column] or "").strip() for row in rows]
         data |= _unless("labelColumn", label_column, "label")
-        return Found("metadata.csv with images", ("classification",), data, len(rows), labels, splits)
+        classes, remarks = classes_of(list(filter(None, labels))), tuple(of_rows(TABLE, files, known, labels))
+        form = "metadata.csv with images"
+        return Found(form, ("classification",), data, len(rows), classes, splits, remarks=remarks)
     data |= _unless("masksDirectory", masks, "masks") | dimensions(tree, images)
-    return Found("metadata.csv with images and masks", SEGMENTATION, data, len(rows), splits=splits)
+    form, remarks = "metadata.csv with images and masks", tuple(of_rows(TABLE, files, known))
+    return Found(form, SEGMENTATION, data, len(rows), splits=splits, remarks=remarks)
 
 
 SEGMENTATION: tuple[TaskName, ...] = ("semantic-segmentation",)
@@ -81,6 +87,9 @@ def dataset(tree: Tree) -> Found | None:
     kinds = [str(each.get("label")) for each in (objects or entries) if each.get("label") is not None]
     first = [_first(entry.get("split")) for entry in entries]
     used = [split for split in first if split is not None]
+    files = [str(entry.get("file") or "") for entry in entries]
+    labels = ["" if (label := entry.get("label")) is None else str(label) for entry in entries]
+    known = [name.removeprefix("images/") for name in tree.below("images")]
     given = dict.fromkeys(map(str, content.get("classes") or ()), 0)
     return Found(
         "dataset.json with images",
@@ -89,6 +98,7 @@ def dataset(tree: Tree) -> Found | None:
         len(used),
         {**given, **classes_of(kinds)},
         splits_of(used),
+        remarks=tuple(of_rows(DATASET, files, known, labels if tasks == ["classification"] else ())),
     )
 
 
@@ -162,11 +172,14 @@ def _json(tree: Tree, name: str) -> Mapping[str, Any] | None:
 
 
 def _rows(text: str) -> list[dict[str, str | None]]:
-    """By the separator that makes the most columns."""
+    """By the separator that makes the most columns; without rows of blanks, which the trainer skips."""
     head = text.partition("\n")[0]
     separator = max(SEPARATORS, key=head.count)
     try:
-        return list(csv.DictReader(io.StringIO(text), delimiter=separator, skipinitialspace=True))
+        rows = csv.DictReader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+        return [
+            row for row in rows if any(isinstance(value, str) and value.strip() for value in row.values())
+        ]
     except csv.Error as error:
         raise InputError(f"{TABLE} cannot be read: {error}") from error
 

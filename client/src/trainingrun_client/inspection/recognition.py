@@ -9,6 +9,7 @@ from trainingrun_client.errors import InputError
 from trainingrun_client.inspection import folders, lists, objects
 from trainingrun_client.inspection.found import Found
 from trainingrun_client.inspection.pictures import HEAD, picture
+from trainingrun_client.inspection.remarks import of_members
 from trainingrun_client.inspection.tree import Tree, is_picture, opened
 
 RECOGNISERS: Sequence[Callable[[Tree], Found | None]] = (
@@ -50,6 +51,8 @@ def inspect(path: Path) -> Found:
                 f"{path} holds {found.form}, which the trainer reads by a metadata.csv that is not in it: "
                 "unpack it, and run this again on the folder"
             )
+        if tree.archive:
+            found = replace(found, remarks=(*found.remarks, *of_members(tree.archive.namelist())))
         return _measured(tree, found)
 
 

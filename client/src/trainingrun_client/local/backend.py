@@ -17,6 +17,7 @@ from trainingrun_client.following import Lost
 from trainingrun_client.local import attempts, processes, reading
 from trainingrun_client.local.accepting import NAME, NAMESPACE, accepted, differences, patched
 from trainingrun_client.local.environment import shows_gpu
+from trainingrun_client.local.ground import check_ground
 from trainingrun_client.local.state import FOLDER, STATE, Files, State
 from trainingrun_client.local.volumes import on_this_machine
 from trainingrun_client.log_lines import LogLine
@@ -63,7 +64,7 @@ class LocalBackend:
         """Start a run.
 
         Raises AlreadyExistsError where a run has its name, or its directory holds one of another config;
-        InvalidError and InputError where it cannot be trained here.
+        InvalidError and InputError where it cannot be trained here, or not in that directory.
         """
         state = State(accepted(manifest, attempts.now()))
         files = self.files(state.object["metadata"]["name"])
@@ -71,7 +72,10 @@ class LocalBackend:
         self._check_free(files, manifest)
         if dry_run:
             return self._run(state)
-        files.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            files.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{files.directory} cannot be made: {error.strerror}") from error
         with files.locked():
             self._check_free(files, manifest)
             files.config.write_text(json.dumps(config, sort_keys=True))
@@ -81,9 +85,14 @@ class LocalBackend:
         return self._run(state)
 
     def changed(self, manifest: Mapping[str, Any]) -> list[str]:
-        """Fields of spec.training that differ from what the directory of that name was trained with."""
-        frozen = reading.trained_config(self.files(manifest["metadata"]["name"]).directory)
-        return [] if frozen is None else differences(frozen, self.config(manifest))
+        """Fields of spec.training that differ from what the directory of that name was trained with.
+
+        Raises InputError where that directory is no place for a run.
+        """
+        directory, (config, _) = self.files(manifest["metadata"]["name"]).directory, self._mapped(manifest)
+        check_ground(directory, config.data, self._data.values())
+        frozen = reading.trained_config(directory)
+        return [] if frozen is None else differences(frozen, config.to_wire())
 
     def config(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Its spec.training with all defaults and with paths of this machine. Raises InputError."""
@@ -199,9 +208,10 @@ class LocalBackend:
         return self.epochs(run)
 
     def _check_free(self, files: Files, manifest: Mapping[str, Any]) -> None:
+        changed = self.changed(manifest)
         if files.known():
             raise AlreadyExistsError(409, f"{files.directory} holds a run already")
-        if changed := self.changed(manifest):
+        if changed:
             said = f"{files.directory} holds a run of another config: {', '.join(changed)} differ"
             raise AlreadyExistsError(409, said)
 

@@ -24,6 +24,7 @@ from trainingrun_operator.times import from_timestamp, seconds_between, to_times
 
 Findings = Mapping[ConditionType, Finding]
 SIGNAL_EXIT_BASE = 128
+GO_ON = "The same call goes on from the newest checkpoint"
 NOT_YET = Finding("Unknown", Reason.NOT_YET)
 PENDING: Findings = {
     ConditionType.ACCEPTED: Finding("True", Reason.OBJECTS_CREATED),
@@ -218,15 +219,18 @@ def _failure(ended: Ended) -> LastFailure:
         }
     )
     assert pod.exit is not None
-    error = error_of(pod.exit)
-    line = f"{error.type}: {error.message}" if error else error_line(ended.tail) or "it wrote nothing"
+    error, reason = error_of(pod.exit), cause(pod)
+    line = error_line(ended.tail) or "it wrote nothing"
+    if error:
+        line = error.message if error.type == reason else f"{error.type}: {error.message}"
+    advice = GO_ON if reason == Reason.INTERRUPTED else (error and error.advice)
     return LastFailure(
         attempt=ended.attempt,
         rank=told.rank if told else None,
         exit_code=code,
-        reason=cause(pod),
+        reason=reason,
         message=line if told else f"the launcher ended without a word; its last line: {line}",
-        advice=(error and error.advice) or f"The whole log is in {ended.log}",
+        advice=advice or f"The whole log is in {ended.log}",
     )
 
 
