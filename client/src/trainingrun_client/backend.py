@@ -28,9 +28,13 @@ class Backend(Protocol):
         """Of a namespace, or of all where it is None; oldest first."""
 
     def watch(
-        self, namespace: str | None, name: str | None = None, seconds: float | None = None
+        self, namespace: str | None, known: Sequence[TrainingRun] = (), seconds: float | None = None
     ) -> Iterator["TrainingRun | Gone | Lost"]:
-        """Each run as it is, then each change, through lost connections; for so many seconds, or endless."""
+        """Each run as it is, then each change, through lost connections; for so many seconds, or endless.
+
+        What of the `known` ones is not there any more is told as gone; with one of them, that name alone is
+        watched.
+        """
 
     def patch(self, name: str, namespace: str, change: Mapping[str, Any]) -> TrainingRun:
         """The run after a merge patch. Raises NotFoundError and InvalidError."""

@@ -89,7 +89,7 @@ class TrainingRunClient:
         yield first
         if first.finished:
             return
-        for change in self.backend.watch(self.namespace, name, seconds):
+        for change in self.backend.watch(self.namespace, [first], seconds):
             if isinstance(change, Lost):
                 lost(change)
                 continue
@@ -108,14 +108,47 @@ class TrainingRunClient:
 
         Raises RunFailedError, RunDeletedError and WaitTimeoutError.
         """
-        run = self.get(name)
-        for changed in self.watch(name, seconds=timeout):
-            run = changed
-        if not run.finished:
-            raise WaitTimeoutError(f"{name} is still {run.phase} after {timeout:g} s; it goes on")
-        if run.phase == Phase.FAILED:
-            raise RunFailedError(run)
-        return run
+        return self.wait_all([name], timeout=timeout)[0]
+
+    def wait_all(
+        self,
+        names: Sequence[str],
+        *,
+        timeout: float | None = None,
+        ended: Callable[[TrainingRun], object] = lambda run: None,
+    ) -> Sequence[TrainingRun]:
+        """The runs once all are Completed, in their order; `ended` is told of each.
+
+        Raises as `wait` does, for the first that is not.
+        """
+        runs = {name: self.get(name) for name in dict.fromkeys(names)}
+        left = set(runs)
+
+        def look(run: TrainingRun) -> None:
+            runs[run.name] = run
+            if run.phase == Phase.FAILED and run.finished:
+                raise RunFailedError(run)
+            if run.finished:
+                left.discard(run.name)
+                ended(run)
+
+        for run in list(runs.values()):
+            look(run)
+        known = [runs[name] for name in left]
+        for change in self.backend.watch(self.namespace, known, timeout) if left else ():
+            if isinstance(change, Lost):
+                continue
+            now = change.run if isinstance(change, Gone) else change
+            if now.name not in left:
+                continue
+            if isinstance(change, Gone) or now.uid != runs[now.name].uid:
+                raise RunDeletedError(f"{now.name} was deleted")
+            look(now)
+            if not left:
+                break
+        for run in (runs[name] for name in names if name in left):
+            raise WaitTimeoutError(f"{run.name} is still {run.phase} ({run.reason}) after {timeout:g} s")
+        return [runs[name] for name in names]
 
     def logs(
         self,

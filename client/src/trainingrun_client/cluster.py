@@ -44,12 +44,12 @@ class ClusterBackend:
         return sorted((self._run(item) for item in items), key=lambda run: (run.created, run.name))
 
     def watch(
-        self, namespace: str | None, name: str | None = None, seconds: float | None = None
+        self, namespace: str | None, known: Sequence[TrainingRun] = (), seconds: float | None = None
     ) -> Iterator[TrainingRun | Gone | Lost]:
         """By list and watch; 410 lists anew."""
-        query = {"fieldSelector": f"metadata.name={name}"} if name else {}
+        query = {"fieldSelector": f"metadata.name={known[0].name}"} if len(known) == 1 else {}
         source = Collection(self.connection, RUNS.path(namespace), query)
-        for change in follow(source, seconds):
+        for change in follow(source, seconds, known=[run.raw for run in known]):
             if isinstance(change, Lost):
                 yield change
             else:

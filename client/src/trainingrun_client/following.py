@@ -5,7 +5,7 @@ What happened in a gap is told as differences between two lists, so that nobody 
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -46,22 +46,25 @@ def follow(
     source: Source,
     seconds: float | None = None,
     *,
+    known: Iterable[Mapping[str, Any]] = (),
     pause: Callable[[float], object] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Change | Lost]:
     """Each object that there is, then each change; for so many seconds, or endless.
 
+    What the caller has `known` is told as gone where it is not there any more.
+
     Raises ApiError where the server refuses; that it is away is told as `Lost`, and never ends this.
     """
-    known: dict[str, Mapping[str, Any]] = {}
+    held = {each["metadata"]["uid"]: each for each in known}
     version, failures = "", 0
     end = None if seconds is None else clock() + seconds
     while (left := None if end is None else end - clock()) is None or left > 0:
         try:
             if not version:
                 objects, version = source.list()
-                yield from _differences(known, objects)
-                known = {each["metadata"]["uid"]: each for each in objects}
+                yield from _differences(held, objects)
+                held = {each["metadata"]["uid"]: each for each in objects}
             for event in source.watch(version, left):
                 failures = 0
                 kind, body = event["type"], event["object"]
@@ -71,9 +74,9 @@ def follow(
                 if kind == "BOOKMARK":
                     continue
                 if kind == "DELETED":
-                    known.pop(body["metadata"]["uid"], None)
+                    held.pop(body["metadata"]["uid"], None)
                 else:
-                    known[body["metadata"]["uid"]] = body
+                    held[body["metadata"]["uid"]] = body
                 yield Change(body, gone=kind == "DELETED")
         except UnreachableError as error:
             delay = PAUSES[min(failures, len(PAUSES) - 1)]

@@ -8,7 +8,7 @@ that of the next attempt, joins in.
 import heapq
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -28,8 +28,8 @@ from trainingrun_client.run import TrainingRun
 
 PODS = Resource("v1", "pods")
 RUNS = Resource(names.API_VERSION, names.PLURAL)
-SILENT_SECONDS = 3600.0
-"""A log may be quiet for long; a dead connection is found out by the kernel, or when this is over."""
+SILENT_SECONDS = 60.0
+"""After which a log is asked for again: it may be quiet, or its connection dead. Nothing is lost by that."""
 PAUSE_SECONDS = 1.0
 
 
@@ -119,9 +119,9 @@ class PodLogs:
                     case _Read(name):
                         reading.discard(name)
                         proceed()
-                    case _Over():
+                    case _Over(pods):
                         over = True
-                        for pod in self.pods(attempt):  # the watch of pods may be behind
+                        for pod in pods:
                             begin(pod)
                     case TrainingRunError() as error:
                         raise error
@@ -138,12 +138,23 @@ class PodLogs:
         """Until no more pods will come."""
         query = {"fieldSelector": f"metadata.name={self._run.name}"}
         source = Collection(self._connection, RUNS.path(self._run.namespace), query)
-        for change in _until(leaving, source, arrived):
-            run = TrainingRun(change.object)
-            ended = attempt is not None and any(each.number == attempt for each in run.status.attempts or ())
-            if change.gone or run.uid != self._run.uid or run.finished or ended:
-                arrived.put(_Over())
-                return
+        over = self._is_over(self._run, attempt)
+        for change in () if over else _until(leaving, source, arrived, known=[self._run.raw]):
+            if change.gone or self._is_over(TrainingRun(change.object), attempt):
+                break
+        arrived.put(_Over(self._last_pods(attempt, leaving)))
+
+    def _is_over(self, run: TrainingRun, attempt: int | None) -> bool:
+        ended = attempt is not None and any(each.number == attempt for each in run.status.attempts or ())
+        return run.uid != self._run.uid or run.finished or ended
+
+    def _last_pods(self, attempt: int | None, leaving: threading.Event) -> list[PodPlace]:
+        """All that there are, for the watch of pods may be behind."""
+        while not leaving.is_set():
+            with suppress(UnreachableError):
+                return self.pods(attempt)
+            leaving.wait(PAUSE_SECONDS)
+        return []
 
     def _selector(self, attempt: int | None) -> dict[str, str]:
         of_attempt = "" if attempt is None else f",{names.ATTEMPT_LABEL}={attempt}"
@@ -160,7 +171,8 @@ class PodLogs:
             self._read_all(pod, tail, arrived, leaving)
         except ApiError as error:
             arrived.put(error)
-        arrived.put(_Read(pod.name))
+        finally:
+            arrived.put(_Read(pod.name))
 
     def _read_all(
         self, pod: PodPlace, tail: int | None, arrived: "_Arrivals", leaving: threading.Event
@@ -198,17 +210,25 @@ class _Read:
     pod: str
 
 
+@dataclass(frozen=True, slots=True)
 class _Over:
-    """No more pods will come."""
+    """No more pods will come than these."""
+
+    pods: list[PodPlace]
 
 
 _Arrivals = queue.SimpleQueue["LogLine | PodPlace | _Read | _Over | TrainingRunError"]
 
 
-def _until(leaving: threading.Event, source: Collection, arrived: _Arrivals) -> Iterator[Change]:
+def _until(
+    leaving: threading.Event,
+    source: Collection,
+    arrived: _Arrivals,
+    known: Iterable[Mapping[str, Any]] = (),
+) -> Iterator[Change]:
     """Changes, as long as somebody listens."""
     try:
-        for change in follow(source):
+        for change in follow(source, known=known):
             if leaving.is_set():
                 return
             if isinstance(change, Change):

@@ -4,35 +4,16 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.local_runs import LONG, SECONDS, manifest, until_epoch, write_data
+from tests.helpers.local_runs import LONG, SECONDS, manifest, until_epoch
 from trainingrun_client import NotFoundError, RunFailedError, TrainingRunClient
 from trainingrun_client.backend import Gone
 from trainingrun_client.errors import AlreadyExistsError, InvalidError
 from trainingrun_client.local import LocalBackend
 from trainingrun_client.local.state import FOLDER
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return write_data(tmp_path / "claim")
-
-
-@pytest.fixture
-def backend(tmp_path: Path, data: Path) -> Iterator[LocalBackend]:
-    backend = LocalBackend(tmp_path / "runs", data={"pictures": data})
-    yield backend
-    for run in backend.list(None):
-        backend.kill(run.name)
-
-
-@pytest.fixture
-def client(backend: LocalBackend) -> TrainingRunClient:
-    return TrainingRunClient(backend=backend)
 
 
 def launcher(backend: LocalBackend, name: str) -> int:
@@ -147,7 +128,7 @@ def test_a_deleted_run_is_told_and_what_it_trains_cannot_change(
     client.submit(manifest(epochs=LONG))
     with pytest.raises(InvalidError, match=r"spec\.nodes: cannot change"):
         backend.patch("small", "local", {"spec": {"nodes": 2}})
-    changes = backend.watch("local", "small", SECONDS)
+    changes = backend.watch("local", seconds=SECONDS)
     assert not isinstance(next(changes), Gone)
     client.delete("small")
     assert any(isinstance(change, Gone) for change in changes)

@@ -12,28 +12,10 @@ import yaml
 
 from tests.helpers import terminal as person
 from tests.helpers.command_line import PROGRAM
-from tests.helpers.local_runs import LONG, SECONDS, manifest, until_epoch, write_data
+from tests.helpers.local_runs import LONG, SECONDS, manifest, until_epoch
 from trainingrun_client import TrainingRunClient
 from trainingrun_client.local import LocalBackend
 from trainingrun_client.local.environment import shows_gpu
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return write_data(tmp_path / "claim")
-
-
-@pytest.fixture
-def backend(tmp_path: Path, data: Path) -> Iterator[LocalBackend]:
-    backend = LocalBackend(tmp_path / "runs", data={"pictures": data})
-    yield backend
-    for run in backend.list(None):
-        backend.kill(run.name)
-
-
-@pytest.fixture
-def client(backend: LocalBackend) -> TrainingRunClient:
-    return TrainingRunClient(backend=backend)
 
 
 class Terminal:

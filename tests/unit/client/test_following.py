@@ -104,6 +104,13 @@ def test_a_refusal_ends_it() -> None:
         list(follow(Script([[]], [[{"type": "ERROR", "object": {"code": 418, "message": "odd"}}]])))
 
 
+def test_what_was_known_and_is_gone_is_told_though_no_list_ever_had_it() -> None:
+    script = Script([[thing("b"), thing("c", 2)]], [[]])
+    known = [thing("a"), thing("b"), thing("c")]
+    told = list(islice(follow(script, known=known), 2))
+    assert told == [Change(thing("a"), gone=True), Change(thing("c", 2))]
+
+
 def test_it_ends_when_its_time_is_over() -> None:
     clock = iter(range(100))
     changes = follow(

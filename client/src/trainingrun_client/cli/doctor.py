@@ -47,8 +47,10 @@ def doctor(client: TrainingRunClient, output: Output = None) -> None:
 
 def _show(finding: Finding) -> None:
     sign, word, style = SIGNS[finding.state]
-    head = Text.assemble((screen.glyphs(sign, word), style), f" {finding.check}: {finding.detail}")
+    head = Text.assemble(
+        (screen.glyphs(sign, word), style), f" {finding.check}: {screen.clean(finding.detail)}"
+    )
     screen.out.print(head, soft_wrap=True)
     if finding.advice:
-        screen.out.print(Text(f"    {finding.advice}"), soft_wrap=True)
+        screen.out.print(Text(f"    {screen.clean(finding.advice)}"), soft_wrap=True)
     screen.out.file.flush()

@@ -43,9 +43,9 @@ out = _console(stderr=False)
 err = _console(stderr=True)
 
 
-def clean(text: str) -> str:
+def clean(text: str, allowed: str = "\n\t") -> str:
     """Text of anybody, without what would take over a terminal."""
-    return "".join(each if each.isprintable() or each in "\n\t" else _escaped(each) for each in text)
+    return "".join(each if each.isprintable() or each in allowed else _escaped(each) for each in text)
 
 
 def _escaped(letter: str) -> str:

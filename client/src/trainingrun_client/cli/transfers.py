@@ -137,9 +137,7 @@ def shown(path: str) -> str:
     >>> shown("two\\nlines")
     'two\\\\nlines'
     """
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in path
-    )
+    return screen.clean(path, allowed="")
 
 
 def human_size(size: float) -> str:

@@ -162,6 +162,7 @@ def _wait(
     connection: Connection, mount: Mount, path: str, seconds: float, say: Callable[[str], object]
 ) -> None:
     start, told = time.monotonic(), False
+    # By get: a watch would take the permission to list pods, which who moves files need not have.
     while True:
         pod = connection.get(path)
         phase = (pod.get("status") or {}).get("phase")

@@ -123,20 +123,21 @@ class LocalBackend:
         return sorted(runs, key=lambda run: (run.created, run.name))
 
     def watch(
-        self, namespace: str | None, name: str | None = None, seconds: float | None = None
+        self, namespace: str | None, known: Sequence[TrainingRun] = (), seconds: float | None = None
     ) -> Iterator[TrainingRun | Gone | Lost]:
         """By looking at them again and again."""
-        known: dict[str, TrainingRun] = {}
+        held = {run.uid: run for run in known}
+        name = known[0].name if len(known) == 1 else None
         end = None if seconds is None else time.monotonic() + seconds
         while end is None or time.monotonic() < end:
             now = {run.uid: run for run in self.list(namespace) if name in (None, run.name)}
-            for uid, run in known.items():
+            for uid, run in held.items():
                 if uid not in now:
                     yield Gone(run)
             for uid, run in now.items():
-                if uid not in known or known[uid].raw != run.raw:
+                if uid not in held or held[uid].raw != run.raw:
                     yield run
-            known = now
+            held = now
             time.sleep(POLL_SECONDS)
 
     def patch(self, name: str, namespace: str, change: Mapping[str, Any]) -> TrainingRun:
