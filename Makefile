@@ -15,7 +15,8 @@ test integration e2e: export ACCEPTED_STATUS := 69
 
 ##@ The two commands
 .PHONY: demo demo-local test
-demo: venv ## From this machine as it is to a trained model on a real cluster
+demo: python ## From this machine as it is to a trained model on a real cluster
+	@$(PYTHON) -m tests.venv client
 	@$(BIN)/python -m tests.demo
 
 demo-local: venv ## The same model without a cluster, in three minutes

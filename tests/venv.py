@@ -1,6 +1,7 @@
 """Makes `.venv` hold exactly what requirements/dev.txt locks, and renews the locks themselves.
 
     python3 -m tests.venv          make or update .venv; nothing to do takes no time
+    python3 -m tests.venv client   only what the command line needs, in seconds, unless .venv has it
     python3 -m tests.venv lock     resolve pyproject.toml into requirements/*.txt again
 
 First step of every `make` target that runs Python, so system Python has to run it: standard library only. uv
@@ -20,6 +21,7 @@ from tests.cluster.debian import ensure_pip
 from tests.cluster.shell import run_logged, step
 
 VENV = TREE / ".venv"
+PYTHON = VENV / "bin" / "python"
 LOG = DOT_CLUSTER / "venv.log"
 """The output of the last command of pip or uv, which is the one that failed."""
 ADVICE = (
@@ -34,9 +36,11 @@ LOCKS: Mapping[str, Sequence[str]] = {
     "trainer.txt": ("pyproject.toml", "--extra=trainer"),
     "audit.txt": ("requirements/audit.in",),
     "client.txt": ("pyproject.toml", "--extra=client", "--extra=notebook"),
+    "console.txt": ("pyproject.toml", "--extra=console"),
     "dev.txt": (
         "pyproject.toml",
-        *("--extra=operator", "--extra=trainer", "--extra=client", "--extra=notebook", "--extra=dev"),
+        *("--extra=operator", "--extra=trainer", "--extra=client", "--extra=notebook"),
+        *("--extra=console", "--extra=dev"),
     ),
 }
 """Each lock file and what it is resolved from. dev.txt is last: the images' versions constrain it."""
@@ -44,7 +48,7 @@ LOCKS: Mapping[str, Sequence[str]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit status."""
-    actions = {(): make_venv, ("lock",): make_locks}
+    actions = {(): make_venv, ("client",): begin_venv, ("lock",): make_locks}
     action = actions.get(tuple(arguments))
     if action is None:
         print(__doc__, file=sys.stderr)
@@ -65,13 +69,28 @@ def make_venv() -> None:
     if stamp.exists() and stamp.read_text() == wanted:
         return
     uv = pinned_uv()
-    python = VENV / "bin" / "python"
     with step("installing the locked Python packages into .venv"):
         _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, VENV])
-        _run([uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", python, lock])
-        ourselves = ("--no-deps", "--no-build-isolation", f"--editable={TREE}")
-        _run([uv, "pip", "install", "--python", python, *ourselves])
+        _run([uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", PYTHON, lock])
+        _install_ourselves(uv)
     stamp.write_text(wanted)
+
+
+def begin_venv() -> None:
+    """Make a .venv that the command line runs in, where there is none; `make_venv` adds the rest."""
+    if (VENV / "bin" / "kubectl-trainingrun").exists():
+        return
+    uv = pinned_uv()
+    with step("installing the command line into .venv"):
+        _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, VENV])
+        locks = [f"--requirement={REQUIREMENTS / name}" for name in ("build.txt", "client.txt")]
+        _run([uv, "pip", "install", "--require-hashes", "--python", PYTHON, *locks])
+        _install_ourselves(uv)
+
+
+def _install_ourselves(uv: str) -> None:
+    ourselves = ("--no-deps", "--no-build-isolation", f"--editable={TREE}")
+    _run([uv, "pip", "install", "--python", PYTHON, *ourselves])
 
 
 def make_locks() -> None:

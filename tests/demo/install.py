@@ -29,6 +29,11 @@ def build_images() -> None:
         build(name)
 
 
+def complete_venv() -> None:
+    """Add to .venv what the sample data are written with. Raises ClusterError."""
+    run(["make", "--no-print-directory", "venv"], cwd=TREE)
+
+
 def load_images(cluster: Cluster) -> Images:
     """Build both images where their content is new, and give them to the cluster. Raises ClusterError."""
     return Images(

@@ -1,6 +1,8 @@
 """After its results are written a run is done, whatever becomes of its report and exports."""
 
 import json
+import logging
+import math
 import os
 import signal
 import threading
@@ -13,14 +15,16 @@ import pytest
 import torch
 
 from trainingrun_api import TrainingConfig
+from trainingrun_api.names import ENV_NAME
 from trainingrun_api.telemetry import TrainerPhase
-from trainingrun_trainer import finishing
-from trainingrun_trainer.artifacts import RunDirectory, config_digest
+from trainingrun_trainer import finishing, logs
+from trainingrun_trainer.artifacts import MOST_FILES, RunDirectory, config_digest
 from trainingrun_trainer.attempt import Attempt
 from trainingrun_trainer.distributed import Ranks
 from trainingrun_trainer.errors import Fenced
 from trainingrun_trainer.finishing import Finish, beating, finish
 from trainingrun_trainer.heartbeat import Heartbeat
+from trainingrun_trainer.metrics import MOST_NAMES
 from trainingrun_trainer.records import UNFINISHED
 from trainingrun_trainer.report.card import markdown
 from trainingrun_trainer.report.page import Figure, html
@@ -62,6 +66,17 @@ def attempt(tmp_path: Path) -> Attempt:
     directory.write_results(RESULTS)
     heartbeat = Heartbeat()
     return Attempt(CONFIG, directory, Ranks(), heartbeat, Telemetry(heartbeat), {})
+
+
+@pytest.fixture
+def pod_log() -> Iterator[Callable[[], None]]:
+    """Makes the log that of a pod."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield lambda: logs.configure(0, {ENV_NAME: "xray"})
+    logging.captureWarnings(False)
+    root.handlers[:] = before
+    root.setLevel(level)
 
 
 @pytest.fixture(autouse=True)
@@ -243,3 +258,56 @@ def test_the_model_card_says_only_what_is_known(attempt: Attempt) -> None:
     assert "| test samples | 5 |" in card
     assert "None" not in card
     assert "Warnings" not in card
+
+
+def told(output: str) -> list[dict[str, Any]]:
+    """What lines of a pod's log say of results."""
+    lines = [json.loads(line) for line in output.splitlines()]
+    return [line for line in lines if "results" in line]
+
+
+def test_the_last_line_tells_a_watcher_results_files_and_provenance(
+    attempt: Attempt,
+    monkeypatch: pytest.MonkeyPatch,
+    pod_log: Callable[[], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pod_log()
+    plot = attempt.directory.path / "plots" / "loss.png"
+
+    def draw() -> None:
+        plot.parent.mkdir()
+        plot.write_bytes(b"png")
+        plot.with_name(".loss.png.1.partial").write_bytes(b"half")
+        plot.with_name("link.png").symlink_to(plot)
+
+    results = finished(attempt, monkeypatch, draw)
+    (line,) = told(capsys.readouterr().out)
+    assert line["results"] == results
+    assert line["provenance"] == RUN["provenance"]
+    assert line["artifacts"][-1] == {"path": "plots/loss.png", "size": 3}
+    listed = {each["path"] for each in line["artifacts"]}
+    assert {"results.json", "report.html", "model_card.md", "checkpoints/attempt.json"} <= listed
+    assert not any("partial" in path or "link" in path for path in listed)
+    assert line["message"] == f"the run left its results and {len(listed)} files"
+
+
+def test_the_last_line_is_bounded(
+    attempt: Attempt,
+    monkeypatch: pytest.MonkeyPatch,
+    pod_log: Callable[[], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pod_log()
+    scores = {
+        "val_recall": math.nan,
+        **{f"val_recall_class_{number}": 0.5 for number in range(2 * MOST_NAMES)},
+    }
+    monkeypatch.setitem(RESULTS, "scores", scores)
+    for number in range(MOST_FILES + 1):
+        (attempt.directory.path / f"{number}.txt").touch()
+    finished(attempt, monkeypatch)
+    (line,) = told(capsys.readouterr().out)
+    assert len(line["artifacts"]) == MOST_FILES
+    assert len(line["results"]["scores"]) == MOST_NAMES
+    assert line["results"]["scores"]["val_recall"] is None

@@ -10,7 +10,10 @@ import hashlib
 import io
 import json
 import math
+import os
+import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +28,8 @@ RUNNING = "running"
 """State of a run that no attempt has ended; ended ones have an outcome of the termination message."""
 
 COMPLETED = "completed"
+MOST_FILES = 200
+"""Told of in one line of a log."""
 REPORTING = "reporting"
 """In run.json what an attempt was making of report and exports when it was killed."""
 
@@ -99,7 +104,7 @@ class RunDirectory:
                 f"the run directory {self.path} holds a run of another config",
                 "Use another --run-dir, or restore the config, which stands in config.json.",
             )
-        results = self._read("results.json")
+        results = self.read_results()
         # earlier versions of the trainer did not say whether they had reported
         reported = known and results and results.get("reported")
         return (self._read("metrics.json"), results) if reported else None
@@ -113,6 +118,24 @@ class RunDirectory:
         earlier = [known for known in self.read_run().get("attempts", []) if known["attempt"] != self.attempt]
         attempts = [*earlier, {"attempt": self.attempt, **attempt, "started_at": utc_now()}]
         self._write_run({"run_id": self.run_id, **content, "state": RUNNING, "attempts": attempts})
+
+    def read_results(self) -> dict[str, Any]:
+        """results.json, or nothing where there is none yet."""
+        return self._read("results.json") or {}
+
+    def files(self) -> list[dict[str, Any]]:
+        """Path and size in bytes of what a reader finds, those of the uppermost directories first, at most
+        MOST_FILES."""
+        found = []
+        for folder, _, entries in os.walk(self.path):
+            for entry in entries:
+                file = Path(folder, entry)
+                with suppress(OSError):  # another one of the claim's users may have removed it
+                    status = file.lstat()
+                    if stat.S_ISREG(status.st_mode) and not entry.startswith("."):
+                        path = file.relative_to(self.path)
+                        found.append((len(path.parts), path.as_posix(), status.st_size))
+        return [{"path": path, "size": size} for _, path, size in sorted(found)[:MOST_FILES]]
 
     def killed_in(self) -> set[str]:
         """What of report and exports earlier attempts were killed in."""

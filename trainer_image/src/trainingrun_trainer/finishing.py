@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from trainingrun_api.telemetry import TrainerPhase
-from trainingrun_trainer import exports
+from trainingrun_trainer import exports, records
 from trainingrun_trainer.artifacts import REPORTING, as_json
 from trainingrun_trainer.attempt import Attempt
 from trainingrun_trainer.data.prepared import PreparedData
@@ -35,6 +35,7 @@ from trainingrun_trainer.tasks.module import TaskModule
 EXPORTS, PLOTS, SAMPLES = "exports", "plots", "samples"
 """Directories in the run directory."""
 CONCLUSION = "report and model card"
+ANNOUNCEMENT = "list of files"
 LONGEST = 900.0
 """Seconds that a single step, often one call into a library, may take until it counts as hung."""
 BEAT_SECONDS = 1.0
@@ -176,6 +177,7 @@ def finish(
         else:
             _attempt(work, what, attempt.stop.heeded(partial(work.begin, what, step)))
     _attempt(work, CONCLUSION, partial(work.begin, CONCLUSION, work.conclude))
+    _attempt(work, ANNOUNCEMENT, partial(records.announce, attempt))
 
 
 def _attempt(work: Finish, what: str, step: Callable[[], None]) -> None:

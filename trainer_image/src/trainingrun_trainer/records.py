@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 
-from trainingrun_api import names
-from trainingrun_trainer.artifacts import config_digest
+from trainingrun_api import log_line, names
+from trainingrun_trainer.artifacts import config_digest, finite
 from trainingrun_trainer.attempt import Attempt
 from trainingrun_trainer.checkpoint_files import BEST, BEST_WEIGHTS, epoch_file
 from trainingrun_trainer.checkpointing import export_weights
 from trainingrun_trainer.data.prepared import PreparedData
 from trainingrun_trainer.logs import LOGGER
+from trainingrun_trainer.metrics import most_telling
 from trainingrun_trainer.optimization.module import OptimizedModule
 from trainingrun_trainer.patience import patiently
 from trainingrun_trainer.progress import Progress
@@ -41,6 +42,7 @@ def claim(attempt: Attempt) -> bool:
     LOGGER.info("the results of this run are there already")
     attempt.progress = progress(attempt, train_images=0)
     attempt.progress.finished(*finished)
+    announce(attempt)
     return True
 
 
@@ -140,3 +142,16 @@ def end(
         "  ".join(f"{name} {value:.4f}" for name, value in scores.items() if "_class_" not in name),
     )
     return results
+
+
+def announce(attempt: Attempt) -> None:
+    """Tell the log, once all is written, what the run left: whoever reads it needs no volume."""
+    directory = attempt.directory
+    results, files = directory.read_results(), directory.files()
+    scores = {name: float("nan") if value is None else value for name, value in results["scores"].items()}
+    told = {
+        "results": {**results, "scores": most_telling(scores, attempt.config.monitor)},
+        "artifacts": files,
+        "provenance": directory.read_run().get("provenance", {}),
+    }
+    LOGGER.info("the run left its results and %d files", len(files), extra={log_line.FIELDS: finite(told)})
