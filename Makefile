@@ -98,11 +98,11 @@ cluster-down: python ## Stop the test cluster and leave nothing of it
 cluster-status: python ## Health of the test cluster
 	@$(PYTHON) -m tests.cluster status
 
-images: python ## Build the trainer's and the operator's image
-	@$(PYTHON) -m tests.cluster.images build trainer operator || test $$? = "$(ACCEPTED_STATUS)"
+images: python ## Build the images of trainer, operator and console
+	@$(PYTHON) -m tests.cluster.images build trainer operator console || test $$? = "$(ACCEPTED_STATUS)"
 
 loaded: cluster-up images ## Give the images to the nodes of the test cluster
-	@$(PYTHON) -m tests.cluster.images load base trainer operator || test $$? = "$(ACCEPTED_STATUS)"
+	@$(PYTHON) -m tests.cluster.images load base trainer operator console || test $$? = "$(ACCEPTED_STATUS)"
 
 ##@ Development
 .PHONY: crds monitoring chart-readme reference docs docs-serve dashboards-preview format hooks clean help

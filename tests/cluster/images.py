@@ -25,6 +25,7 @@ from tests.cluster.shell import run, run_logged, step, succeeds
 INPUTS: Mapping[str, Sequence[str]] = {
     "trainer": ("requirements/trainer.txt", "trainer_image/src"),
     "operator": ("requirements/operator.txt", "operator/src"),
+    "console": ("requirements/console.txt", "operator/src", "client/src", "console/src"),
 }
 """The images, and what each Dockerfile copies beyond COMMON_INPUTS."""
 COMMON_INPUTS = (".dockerignore", "pyproject.toml", "requirements/build.txt", "crds/src")
@@ -40,7 +41,7 @@ UNUSED_IN_BASE = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*"
 
 
 def build(name: str) -> str:
-    """The local reference of an image (`base`, `trainer` or `operator`), which is built unless it exists.
+    """The local reference of an image (`base` or one of INPUTS), which is built unless it exists.
 
     Raises:
         ClusterError: no such image, or its build failed; the message names the log.
@@ -61,7 +62,7 @@ def build(name: str) -> str:
 
 
 def sizes() -> dict[str, int]:
-    """Bytes of each image's files, before any compression; `base` is part of both others."""
+    """Bytes of each image's files, before any compression; `base` is part of all others."""
     engine = _engine()
     return {name: _size(engine, build(name)) for name in (BASE, *INPUTS)}
 

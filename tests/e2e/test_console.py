@@ -6,10 +6,10 @@ import io
 import json
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,6 @@ class Console:
     runs: Runs
     url: str
     tokens: Mapping[str, str]
-    streams: list["Streams"] = field(default_factory=list)
 
     def api(self, user: str = "anna") -> httpx.Client:
         """Requests with the user's bearer token."""
@@ -142,23 +141,40 @@ def console(installed: Cluster, images: install.Images, digits_folder: Path) -> 
             )
         tokens[user] = runs.kubectl("create", "token", user, "--duration=2h").strip()
     port = free_port()
-    forward = subprocess.Popen(
-        [
-            *(installed.binary("kubectl"), f"--kubeconfig={installed.kubeconfig}", "-n", install.NAMESPACE),
-            *("port-forward", f"service/{SERVICE}", f"{port}:8765"),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=sys.stderr,
-    )
     found = Console(installed, runs, f"http://127.0.0.1:{port}", tokens)
     try:
-        wait_until("the console answers", lambda: _answers(f"{found.url}/readyz"), seconds=60)
-        yield found
+        with _forwarded(installed, port):
+            wait_until("the console answers", lambda: _answers(f"{found.url}/readyz"), seconds=60)
+            yield found
     finally:
-        forward.terminate()
-        forward.wait()
         next(namespaces, None)
         install.install_chart(installed, images)
+
+
+@contextmanager
+def _forwarded(cluster: Cluster, port: int) -> Iterator[None]:
+    """A port of this machine, forwarded anew whenever the pod behind it has gone."""
+    command: list[str | Path] = [
+        *(cluster.binary("kubectl"), f"--kubeconfig={cluster.kubeconfig}", "-n", install.NAMESPACE),
+        *("port-forward", f"service/{SERVICE}", f"{port}:8765"),
+    ]
+    stopped = threading.Event()
+    running: list[subprocess.Popen[bytes]] = []
+
+    def forward() -> None:
+        while not stopped.is_set():
+            running[:] = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)]
+            running[0].wait()
+            stopped.wait(0.5)
+
+    thread = threading.Thread(target=forward)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        running[0].terminate()
+        thread.join()
 
 
 def _answers(url: str) -> bool:
@@ -334,7 +350,6 @@ def _looks_whole(seen: Watched) -> None:
     ("user", "method", "path", "status"),
     [
         ("otto", "GET", "", 200),
-        ("otto", "POST", "/suspend", 403),
         ("otto", "DELETE", "", 403),
         ("eve", "GET", "", 404),
         ("eve", "GET", "/metrics", 404),

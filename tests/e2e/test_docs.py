@@ -5,6 +5,7 @@ program, and what this machine lacks: a GPU that computes, memory, and hours. Bl
 `<!-- not run: reason -->` are left out.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -96,6 +97,15 @@ def finished_chest(scene: Scene) -> None:
     scene.runs.wait("chest", "Completed", seconds=300)
 
 
+def results(scene: Scene) -> None:
+    """The directory of a run, as a mounted claim has it."""
+    run = {"run_id": "chest-0a1b2c3d", "name": "chest", "namespace": "team-a", "state": "completed"}
+    directory = scene.folder / "results" / run["run_id"]
+    directory.mkdir(parents=True)
+    (directory / "run.json").write_text(json.dumps(run))
+    (directory / "metrics.json").write_text(json.dumps([{"epoch": 1, "val_loss": 0.5}]))
+
+
 def digits(scene: Scene) -> None:
     """data/digits.zip on the reader's machine."""
     (scene.folder / "data").mkdir()
@@ -150,6 +160,7 @@ READERS = (
     Reader("operations/install.md"),
     Reader("operations/upgrade.md", leaves=("trainingruns-before.yaml",)),
     Reader("operations/uninstall.md"),
+    Reader("operations/console.md", results, {"/mnt/results": "results"}, leaves=("history.db",)),
     Reader("guide/failures.md", failed_chest),
     Reader("guide/own-image.md", replaced={"[torchrun, train.py]": "[torchrun, -m, this]"}, own_program=True),
     Reader("guide/sweeps.md", chest, leaves=("rates.png", "rates.json")),

@@ -16,8 +16,9 @@ def built(cluster: Cluster) -> dict[str, int]:
     return sizes()
 
 
-def test_the_operator_adds_less_than_200_mb_to_its_base(built: dict[str, int]) -> None:
-    assert 0 < built["operator"] - built[BASE] < 200 * MEGABYTE
+@pytest.mark.parametrize("image", ["operator", "console"])
+def test_what_trains_nothing_adds_less_than_200_mb_to_its_base(built: dict[str, int], image: str) -> None:
+    assert 0 < built[image] - built[BASE] < 200 * MEGABYTE
 
 
 def test_an_image_that_exists_is_not_built_again(
@@ -28,7 +29,12 @@ def test_an_image_that_exists_is_not_built_again(
 
 
 @pytest.mark.parametrize(
-    ("image", "program"), [("operator", "trainingrun-operator"), ("trainer", "trainingrun-launch")]
+    ("image", "program"),
+    [
+        ("operator", "trainingrun-operator"),
+        ("trainer", "trainingrun-launch"),
+        ("console", "trainingrun-console"),
+    ],
 )
 def test_images_start_as_a_user_without_rights(
     cluster: Cluster, built: dict[str, int], image: str, program: str

@@ -18,34 +18,41 @@ from tests.cluster.images import (
 )
 
 BASE = "localhost/trainingrun-base:1"
+ALL = {"console", "operator", "trainer"}
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name in ("requirements/build.txt", "requirements/operator.txt", "requirements/trainer.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "requirements").mkdir()
+    for name in INPUTS:
+        (tmp_path / f"requirements/{name}.txt").write_text("")
+        (tmp_path / f"Dockerfile.{name}").write_text("")
+    for name in ("requirements/build.txt", ".dockerignore", "pyproject.toml"):
         (tmp_path / name).write_text("")
-    for name in ("Dockerfile.operator", "Dockerfile.trainer", ".dockerignore", "pyproject.toml"):
-        (tmp_path / name).write_text("")
-    for folder in ("crds/src/api", "operator/src/package", "trainer_image/src/package"):
-        (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / "module.py").write_text("")
+    for part in ("client", "console", "crds", "operator", "trainer_image"):
+        folder = tmp_path / part / "src" / "package"
+        folder.mkdir(parents=True)
+        (folder / "module.py").write_text("")
     return tmp_path
 
 
 @pytest.mark.parametrize(
     ("changed", "rebuilt"),
     [
-        ("crds/src/api/module.py", {"operator", "trainer"}),
-        ("crds/src/api/new/module.py", {"operator", "trainer"}),
-        ("pyproject.toml", {"operator", "trainer"}),
-        ("requirements/build.txt", {"operator", "trainer"}),
-        ("operator/src/package/module.py", {"operator"}),
+        ("crds/src/package/module.py", ALL),
+        ("crds/src/package/new/module.py", ALL),
+        ("pyproject.toml", ALL),
+        ("requirements/build.txt", ALL),
+        ("operator/src/package/module.py", {"operator", "console"}),
         ("requirements/operator.txt", {"operator"}),
         ("Dockerfile.operator", {"operator"}),
         ("trainer_image/src/package/module.py", {"trainer"}),
         ("requirements/trainer.txt", {"trainer"}),
         ("Dockerfile.trainer", {"trainer"}),
+        ("client/src/package/module.py", {"console"}),
+        ("console/src/package/module.py", {"console"}),
+        ("requirements/console.txt", {"console"}),
+        ("Dockerfile.console", {"console"}),
         ("README.md", set()),
         ("operator/src/package/__pycache__/module.pyc", set()),
         ("operator/src/trainingrun.egg-info/PKG-INFO", set()),
@@ -103,7 +110,7 @@ def test_the_base_image_takes_packages_of_the_distribution_only() -> None:
 
 
 def test_an_unknown_image_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(ClusterError, match=r"no image 'operators'; there are base, trainer, operator"):
+    with pytest.raises(ClusterError, match="no image 'operators'; there are base, trainer, operator, con"):
         build("operators")
 
 

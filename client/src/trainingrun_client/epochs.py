@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainingrun_api.status import MAX_METRICS
+from trainingrun_api.log_line import MOST_SCORES
 from trainingrun_client.errors import MissingExtraError
 from trainingrun_client.log_lines import LogLine
 
@@ -41,8 +41,8 @@ def complete(epochs: Sequence[Epoch], finished: int | None) -> bool:
 
 
 def shortened(epochs: Sequence[Epoch]) -> bool:
-    """Whether scores may have been left out: a line of a log holds no more than MAX_METRICS."""
-    return any(sum(name.startswith(SPLITS) for name in epoch) >= MAX_METRICS for epoch in epochs)
+    """Whether scores may have been left out: a line of a log holds no more than MOST_SCORES."""
+    return any(sum(name.startswith(SPLITS) for name in epoch) >= MOST_SCORES for epoch in epochs)
 
 
 def scores(epochs: Sequence[Epoch]) -> list[str]:

@@ -142,7 +142,10 @@ class PodLogs:
         for change in () if over else _until(leaving, source, arrived, known=[self._run.raw]):
             if change.gone or self._is_over(TrainingRun(change.object), attempt):
                 break
-        arrived.put(_Over(self._last_pods(attempt, leaving)))
+        try:
+            arrived.put(_Over(self._last_pods(attempt, leaving)))
+        except TrainingRunError as error:
+            arrived.put(error)
 
     def _is_over(self, run: TrainingRun, attempt: int | None) -> bool:
         ended = attempt is not None and any(each.number == attempt for each in run.status.attempts or ())

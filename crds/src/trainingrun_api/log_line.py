@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 FIELDS = "fields"
 """Attribute of a record: further keys of its line, with values that JSON has."""
+MOST_SCORES = 512
+"""Scores in one line of the built-in trainer, some 20 KB; its files hold all."""
 
 
 class JsonFormatter(logging.Formatter):

@@ -15,7 +15,8 @@ import pytest
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from tests.benchmarks.console_live import RUN, epoch, serve, until_open
+from tests.benchmarks.console_live import serve, until_open
+from tests.benchmarks.console_live_clients import RUN, epoch
 from tests.helpers.ports import free_port
 from tests.integration.console.history_databases import history, history_server, history_url
 from trainingrun_api.reasons import Phase

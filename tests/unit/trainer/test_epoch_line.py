@@ -13,13 +13,12 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from trainingrun_api.log_line import FIELDS, JsonFormatter
+from trainingrun_api.log_line import FIELDS, MOST_SCORES, JsonFormatter
 from trainingrun_api.names import ENV_NAME
 from trainingrun_client import log_lines
 from trainingrun_trainer import logs
 from trainingrun_trainer.artifacts import RunDirectory
 from trainingrun_trainer.heartbeat import Heartbeat
-from trainingrun_trainer.metrics import MOST_NAMES
 from trainingrun_trainer.progress import Progress
 from trainingrun_trainer.telemetry import Telemetry
 
@@ -106,11 +105,11 @@ def test_scores_of_many_classes_are_left_to_the_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logs.configure(0, {ENV_NAME: "chest"})
-    train(tmp_path, classes=2 * MOST_NAMES)
+    train(tmp_path, classes=2 * MOST_SCORES)
     (epoch, *_) = filter(
         None, (log_lines.of_local(text, "", 1).epoch for text in capsys.readouterr().out.splitlines())
     )
-    assert len(epoch.keys() - OTHERS) == MOST_NAMES
+    assert len(epoch.keys() - OTHERS) == MOST_SCORES
     assert epoch.keys() >= {MONITOR, "train_loss", "val_loss"}
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from trainingrun_api import TrainingConfig
+from trainingrun_api.log_line import MOST_SCORES
 from trainingrun_api.names import ENV_NAME
 from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_trainer import finishing, logs
@@ -24,7 +25,6 @@ from trainingrun_trainer.distributed import Ranks
 from trainingrun_trainer.errors import Fenced
 from trainingrun_trainer.finishing import Finish, beating, finish
 from trainingrun_trainer.heartbeat import Heartbeat
-from trainingrun_trainer.metrics import MOST_NAMES
 from trainingrun_trainer.records import UNFINISHED
 from trainingrun_trainer.report.card import markdown
 from trainingrun_trainer.report.page import Figure, html
@@ -301,7 +301,7 @@ def test_the_last_line_is_bounded(
     pod_log()
     scores = {
         "val_recall": math.nan,
-        **{f"val_recall_class_{number}": 0.5 for number in range(2 * MOST_NAMES)},
+        **{f"val_recall_class_{number}": 0.5 for number in range(2 * MOST_SCORES)},
     }
     monkeypatch.setitem(RESULTS, "scores", scores)
     for number in range(MOST_FILES + 1):
@@ -309,5 +309,5 @@ def test_the_last_line_is_bounded(
     finished(attempt, monkeypatch)
     (line,) = told(capsys.readouterr().out)
     assert len(line["artifacts"]) == MOST_FILES
-    assert len(line["results"]["scores"]) == MOST_NAMES
+    assert len(line["results"]["scores"]) == MOST_SCORES
     assert line["results"]["scores"]["val_recall"] is None

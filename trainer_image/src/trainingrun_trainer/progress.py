@@ -190,7 +190,7 @@ class Progress(pl.Callback):
 
     def _told(self, scores: Mapping[str, float]) -> Record:
         """The last epoch as in metrics.json, with the most telling of its scores."""
-        told = most_telling(scores, self._monitor)
+        told = most_telling(scores, self._monitor, log_line.MOST_SCORES)
         return {name: value for name, value in self.epochs[-1].items() if name in told or name not in scores}
 
     def _write_metrics(self) -> None:

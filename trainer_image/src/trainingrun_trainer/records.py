@@ -150,7 +150,7 @@ def announce(attempt: Attempt) -> None:
     results, files = directory.read_results(), directory.files()
     scores = {name: float("nan") if value is None else value for name, value in results["scores"].items()}
     told = {
-        "results": {**results, "scores": most_telling(scores, attempt.config.monitor)},
+        "results": {**results, "scores": most_telling(scores, attempt.config.monitor, log_line.MOST_SCORES)},
         "artifacts": files,
         "provenance": directory.read_run().get("provenance", {}),
     }

@@ -19,6 +19,7 @@ from trainingrun_client.cli.metrics import metrics
 from trainingrun_client.cli.options import of_cluster
 from trainingrun_client.cli.render import render
 from trainingrun_client.cli.submit import submit
+from trainingrun_client.cli.ui import ui
 from trainingrun_client.cli.validate import validate
 from trainingrun_client.cli.wait import wait
 from trainingrun_client.cli.watch import watch
@@ -81,3 +82,4 @@ data.app.command("validate")(validate)
 app.add_typer(data.app, name="data")
 app.add_typer(artifacts.app, name="artifacts")
 app.command("local")(local)
+app.command("ui")(ui)

@@ -26,6 +26,7 @@ SERVER: dict[str, Any] = {
     "http": "httptools",
     "ws": "websockets-sansio",
     "ws_max_size": 64 << 10,
+    "ws_per_message_deflate": False,  # memory and time for each of many connections
     "timeout_keep_alive": 30,
     "backlog": 2048,
     "server_header": False,

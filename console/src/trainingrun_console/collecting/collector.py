@@ -19,7 +19,7 @@ from trainingrun_console.collecting.leniently import text
 from trainingrun_console.collecting.news import News
 from trainingrun_console.collecting.observed import run_id
 from trainingrun_console.collecting.recording import NotYetError, Recorder
-from trainingrun_console.collecting.watching import Watching, events, reason, runs
+from trainingrun_console.collecting.watching import EVENTS_SECONDS, Watching, events, reason, runs
 from trainingrun_console.collecting.work_queue import WorkQueue
 from trainingrun_console.history.records import Filter
 from trainingrun_console.history.store import History
@@ -111,7 +111,8 @@ class Collector:
 
     def _watch_events(self, namespace: str | None) -> None:
         watched = EVENTS if namespace is None else f"{EVENTS} of {namespace}"
-        watching = Watching(events(self._connection, namespace), self._stopped, self._trouble(watched))
+        source = events(self._connection, namespace)
+        watching = Watching(source, self._stopped, self._trouble(watched), EVENTS_SECONDS)
 
         def begin(objects: list[dict[str, Any]]) -> None:
             for raw in objects:

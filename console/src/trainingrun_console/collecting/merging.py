@@ -25,11 +25,11 @@ class Source(IntEnum):
     """Who tells of an epoch; a higher one tells more."""
 
     STATUS = 0
-    """At most 64 scores, and the rate."""
+    """The most telling scores, and the rate."""
     PAGE = 1
     """Rank 0's metrics: also the learning rate."""
     LOG = 2
-    """All but the scores beyond 64."""
+    """All but what is left out of several hundred scores."""
     FILE = 3
     """metrics.json: all."""
 

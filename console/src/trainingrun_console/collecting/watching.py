@@ -13,6 +13,8 @@ from trainingrun_client.following import Change, Lost, follow
 RUNS = Resource(names.API_VERSION, names.PLURAL)
 EVENTS = Resource("v1", "events")
 ABOUT_RUNS = {"fieldSelector": f"involvedObject.kind={names.KIND}"}
+EVENTS_SECONDS = 60.0
+"""Of Events the API server sends no bookmarks, and silence counts as a lost connection."""
 PAUSE_SECONDS = 5.0
 """Before the next list, where the API server or the database was away."""
 REFUSED_SECONDS = 30.0
@@ -41,6 +43,8 @@ class Watching:
     stopped: Event
     trouble: Tell
     """Is told what is wrong, and None once nothing is."""
+    longest: float | None = None
+    """Seconds of one watch, after which it is asked for again."""
 
     def follow(self, begin: Begin, hear: Hear) -> None:
         """Hand the list to `begin`, and then every change to `hear`.
@@ -87,7 +91,7 @@ class _Asked:
             self.watching.source.connection.get(self.watching.source.path, {"limit": "1"})
             self.watching.trouble(None)
             self.lost = False
-        yield from self.watching.source.watch(version, seconds)
+        yield from self.watching.source.watch(version, self.watching.longest or seconds)
 
 
 def reason(error: Exception) -> str:

@@ -22,7 +22,7 @@ class Hub:
     def __init__(
         self,
         history: History,
-        poll_seconds: float = 2.0,
+        poll_seconds: float = 0.5,
         *,
         heartbeat_seconds: float = 15.0,
         write_seconds: float = 20.0,

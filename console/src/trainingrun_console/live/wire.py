@@ -6,6 +6,7 @@ stream that never ends keeps the service from stopping. uvicorn is run with `htt
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
@@ -47,9 +48,10 @@ class Wire:
         if connection is not None:
             with suppress(OSError):  # no TCP, or already gone
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
-                connection.setsockopt(
-                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MILLISECONDS
-                )
+                if sys.platform == "linux":
+                    connection.setsockopt(
+                        socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MILLISECONDS
+                    )
 
     def abort(self) -> None:
         """Cut it, whatever is still to be sent."""

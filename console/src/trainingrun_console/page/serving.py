@@ -25,8 +25,6 @@ STATIC = Path(__file__).parent / "static"
 FRAGMENT = "X-Fragment"
 """Header by which a script asks for a part of a page; it is told 401 instead of being sent to the login."""
 KEPT = "public, max-age=31536000, immutable"
-HEADERS = {"Referrer-Policy": "same-origin"}
-"""Under no-referrer a browser tells of a form that it comes from nowhere, and such forms are refused."""
 files = StaticFiles(directory=STATIC)
 _Answering = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -58,7 +56,7 @@ templates.filters |= {"number": told.number, "size": told.size, "path": lambda t
 
 def page(template: str, status: HTTPStatus = HTTPStatus.OK, **context: Any) -> HTMLResponse:
     """A template filled in. Context of all whole pages: `caller`."""
-    return HTMLResponse(templates.get_template(template).render(context), status, HEADERS)
+    return HTMLResponse(templates.get_template(template).render(context), status)
 
 
 def now() -> datetime:

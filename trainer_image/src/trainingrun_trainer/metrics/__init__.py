@@ -14,7 +14,7 @@ HEADLINE = (
 LOWER_IS_BETTER = {"loss"}
 """Custom metrics that say so are added when they are made; see `custom`."""
 MOST_NAMES = 64
-"""Metric names that leave the pod; the files hold all."""
+"""Metric names that leave the pod as series; the files hold all."""
 
 
 class SplitMetrics(Protocol):
@@ -49,8 +49,8 @@ def is_better(value: float, best: float | None, monitor: str) -> bool:
     return value < best if mode(monitor) == "min" else value > best
 
 
-def most_telling(metrics: Mapping[str, float], monitor: str) -> dict[str, float]:
-    """At most MOST_NAMES metrics: the monitored one, the headlines of test, val and train, then those of
+def most_telling(metrics: Mapping[str, float], monitor: str, most: int = MOST_NAMES) -> dict[str, float]:
+    """At most so many metrics: the monitored one, the headlines of test, val and train, then those of
     classes."""
 
     def rank(name: str) -> tuple[bool, bool, int, int]:
@@ -58,4 +58,4 @@ def most_telling(metrics: Mapping[str, float], monitor: str) -> dict[str, float]
         place = HEADLINE.index(metric) if metric in HEADLINE else len(HEADLINE)
         return name != monitor, "_class_" in metric, ("test", "val", "train").index(split), place
 
-    return {name: metrics[name] for name in sorted(metrics, key=rank)[:MOST_NAMES]}
+    return {name: metrics[name] for name in sorted(metrics, key=rank)[:most]}
