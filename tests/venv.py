@@ -2,6 +2,7 @@
 
     python3 -m tests.venv          make or update .venv; nothing to do takes no time
     python3 -m tests.venv client   only what the command line needs, in seconds, unless .venv has it
+    python3 -m tests.venv packages the rest, into that .venv, not compiled: for who waits for a demo
     python3 -m tests.venv lock     resolve pyproject.toml into requirements/*.txt again
 
 First step of every `make` target that runs Python, so system Python has to run it: standard library only. uv
@@ -28,7 +29,9 @@ ADVICE = (
     "pip and uv must reach a package index (PIP_INDEX_URL and UV_DEFAULT_INDEX choose another), and the disk "
     "needs 8 GB; `rm -rf .venv` makes the next `make venv` start afresh"
 )
+STAMP = VENV / "trainingrun.stamp"
 REQUIREMENTS = TREE / "requirements"
+LOCK = REQUIREMENTS / "dev.txt"
 LOCKS: Mapping[str, Sequence[str]] = {
     "uv.txt": ("requirements/uv.in",),
     "build.txt": ("requirements/build.in",),
@@ -48,7 +51,7 @@ LOCKS: Mapping[str, Sequence[str]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit status."""
-    actions = {(): make_venv, ("client",): begin_venv, ("lock",): make_locks}
+    actions = {(): make_venv, ("client",): begin_venv, ("packages",): add_packages, ("lock",): make_locks}
     action = actions.get(tuple(arguments))
     if action is None:
         print(__doc__, file=sys.stderr)
@@ -63,17 +66,35 @@ def main(arguments: Sequence[str]) -> int:
 
 def make_venv() -> None:
     """Bring .venv to the locked state unless it is there already."""
-    lock = REQUIREMENTS / "dev.txt"
-    wanted = digest(lock.read_bytes(), (TREE / "pyproject.toml").read_bytes(), sys.version.encode())
-    stamp = VENV / "trainingrun.stamp"
-    if stamp.exists() and stamp.read_text() == wanted:
+    wanted = _wanted()
+    if _is_made(wanted):
         return
     uv = pinned_uv()
     with step("installing the locked Python packages into .venv"):
         _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, VENV])
-        _run([uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", PYTHON, lock])
-        _install_ourselves(uv)
-    stamp.write_text(wanted)
+        # Compiled by whoever imports it first, it would warn there, and tests fail at warnings.
+        _sync(uv, "--compile-bytecode")
+    STAMP.write_text(wanted)
+
+
+def add_packages() -> None:
+    """Bring what `begin_venv` made to the locked state; `make_venv` still compiles it."""
+    if not _is_made(_wanted()):
+        _sync(pinned_uv())
+
+
+def _wanted() -> str:
+    contents = (LOCK.read_bytes(), (TREE / "pyproject.toml").read_bytes())
+    return digest(*contents, sys.version.encode())
+
+
+def _is_made(wanted: str) -> bool:
+    return STAMP.exists() and STAMP.read_text() == wanted
+
+
+def _sync(uv: str, *options: str) -> None:
+    _run([uv, "pip", "sync", "--require-hashes", *options, "--python", PYTHON, LOCK])
+    _install_ourselves(uv)
 
 
 def begin_venv() -> None:

@@ -8,6 +8,7 @@ just before.
 
 import argparse
 import gc
+import multiprocessing as mp
 import random
 import statistics
 import tempfile
@@ -18,8 +19,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import httpx
 import sqlalchemy as sa
 
+from tests.benchmarks import console_live
+from tests.cluster.shell import wait_until
+from tests.helpers.ports import free_port
 from tests.integration.trainer.postgres import postgres
 from trainingrun_api.reasons import Phase
 from trainingrun_console.history import rows
@@ -36,6 +41,9 @@ MEASURED = 200
 """Runs by which writing is measured."""
 PAGES = 40
 """Of each sort, from the first one on, and then across the whole history."""
+REQUESTS = 300
+"""Of each query over HTTP."""
+QUERIES = ("", "?namespace=team-7", "?phase=Running", "?text=Retina", "?sort=-monitor_value", "?sort=name")
 REASONS = {
     Phase.COMPLETED: "Completed", Phase.FAILED: "OOMKilled", Phase.RUNNING: "PodsRunning",
     Phase.PENDING: "WaitingForProject",
@@ -213,6 +221,34 @@ def measure(history: History, runs: int) -> None:
     show("projects", [timed(history.projects, None) for _ in range(20)])
 
 
+def over_http(url: str) -> None:
+    """The same asked of a service in a process of its own, from the request to the last byte of the page."""
+    port = free_port()
+    service = mp.get_context("spawn").Process(target=console_live.serve, args=(url, port), daemon=True)
+    service.start()
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            wait_until("the service answers", lambda: answers(client), seconds=30)
+            for query in QUERIES:
+                show(f"GET /runs{query}", [timed(page_of, client, query) for _ in range(REQUESTS)])
+    finally:
+        service.terminate()
+        service.join()
+
+
+def answers(client: httpx.Client) -> bool:
+    """Whether it has started."""
+    try:
+        return client.get("/healthz").is_success
+    except httpx.TransportError:
+        return False
+
+
+def page_of(client: httpx.Client, query: str) -> None:
+    """One page of 50 runs."""
+    client.get(f"/runs{query}").raise_for_status()
+
+
 def bench(url: str, runs: int, epochs: int) -> None:
     """One database."""
     database = Database(url)
@@ -222,6 +258,7 @@ def bench(url: str, runs: int, epochs: int) -> None:
             gc.collect()
             gc.freeze()  # as a service should once it has started: else a page now and then waits 50 ms
             measure(history, runs)
+        over_http(url)
     finally:
         database.close()
 

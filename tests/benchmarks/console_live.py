@@ -7,6 +7,7 @@ number of clients then listens to a bare asyncio server that sends the same byte
 """
 
 import argparse
+import gc
 import json
 import multiprocessing as mp
 import os
@@ -95,6 +96,8 @@ def serve(url: str, port: int, polled: float | None = None, pipe: Pipe | None = 
     if pipe is not None:
         changed = hub.changed if polled is None else None
         threading.Thread(target=write, args=(history, changed, pipe), daemon=True).start()
+    gc.collect()
+    gc.freeze()
     config: dict[str, Any] = {**SERVER, "http": HttpProtocol, "log_level": "warning", "lifespan": "off"}
     uvicorn.run(app, host="127.0.0.1", port=port, **config)
 

@@ -25,6 +25,9 @@ KUBERNETES_VERSION = "1.36.3"
 GO_MINIMUM = (1, 26)
 GO_REQUIREMENT = TOOLS / "go-requirement.txt"
 
+MOST_MEMORY = 2 << 30
+"""Bytes; few compilations take more."""
+
 COMMON = ("kubectl", "helm")
 PACKAGES: Mapping[str, str] = {
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
@@ -74,7 +77,11 @@ class Toolchain:
             step(f"building {', '.join(missing)} (minutes, once for each version)"),
             tempfile.TemporaryDirectory(dir=self.folder) as scratch,
         ):
-            run(build_command(go, missing, scratch), cwd=TOOLS, env=build_environment(os.environ))
+            run(
+                build_command(go, missing, scratch),
+                cwd=TOOLS,
+                env=build_environment(os.environ, _share_of_memory()),
+            )
             for name in missing:  # whole or absent: an interrupted build leaves no half a binary
                 (Path(scratch) / name).rename(self.folder / name)
 
@@ -90,10 +97,18 @@ def build_command(go: str, names: Iterable[str], output: str) -> list[str]:
     return [go, "build", *_flags(), "-o", f"{output}/", *(PACKAGES[name] for name in names)]
 
 
-def build_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a build: nothing of C, so that the binaries run on any image."""
-    # With a collection of its garbage less often the compiler takes a seventh less processor time.
-    return {"GOGC": "400", **environment, "CGO_ENABLED": "0"}
+def build_environment(environment: Mapping[str, str], memory: int) -> dict[str, str]:
+    """The environment of a build: nothing of C, so that the binaries run on any image.
+
+    The compiler collects no garbage before a process of it holds `memory` bytes: a fifth less processor time.
+    """
+    return {"GOGC": "off", "GOMEMLIMIT": str(memory), **environment, "CGO_ENABLED": "0"}
+
+
+def _share_of_memory() -> int:
+    """Bytes for one of as many compilers as there are processors; together they take half of the memory."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(MOST_MEMORY, memory // (2 * (os.cpu_count() or 1)))
 
 
 def _flags() -> list[str]:

@@ -1,6 +1,7 @@
 """Puts the operator onto a test cluster, as a user would: images in a registry, then Helm."""
 
 import json
+import sys
 from dataclasses import dataclass
 
 from tests.cluster.api import TREE, Cluster
@@ -31,7 +32,7 @@ def build_images() -> None:
 
 def complete_venv() -> None:
     """Add to .venv what the sample data are written with. Raises ClusterError."""
-    run(["make", "--no-print-directory", "venv"], cwd=TREE)
+    run([sys.executable, "-m", "tests.venv", "packages"], cwd=TREE)
 
 
 def load_images(cluster: Cluster) -> Images:

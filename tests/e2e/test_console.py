@@ -291,6 +291,28 @@ def test_both_protocols_tell_the_story_in_order(watched: Watch) -> None:
         assert any(message["event"] == "training_metrics_update" for message in told)
 
 
+def test_files_of_a_run_come_through_the_console_with_the_rights_of_who_asks(
+    console: Console, browser: Browser, watched: Watch
+) -> None:
+    files = f"/runs/{watched.run_id}/artifacts"
+    with console.api() as api:
+        listed = {each["path"]: each["size"] for each in api.get(files).json()["artifacts"]}
+        results = api.get(f"{files}/results.json", timeout=120)
+        assert results.json()["total_epochs_run"] == 4
+        assert len(results.content) == listed["results.json"]
+        assert api.get(f"{files}/..%2f..%2fetc%2fpasswd").status_code in (404, 422)
+    with console.api("otto") as api:
+        assert api.get(f"{files}/results.json", timeout=120).status_code == 403
+    with opened(browser, f"{console.url}/ui/runs/{watched.run_id}") as seen:
+        console.log_in(seen.page)
+        seen.page.locator("#samples summary").click()
+        picture = seen.page.locator("#samples img").first
+        expect(picture).to_have_js_property("complete", True, timeout=2 * MINUTES)
+        assert picture.evaluate("each => each.naturalWidth") > 0
+        seen.shot("e2e-samples")
+        assert seen.wrongs == []
+
+
 def test_a_run_that_fails_is_explained_and_retried(console: Console, browser: Browser) -> None:
     wrong = {
         "resources": {"gpus": 0},

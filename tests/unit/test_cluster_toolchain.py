@@ -13,6 +13,7 @@ from tests.cluster.toolchain import (
     TOOLS,
     Toolchain,
     build_command,
+    build_environment,
     go_version,
 )
 
@@ -131,3 +132,9 @@ def test_a_package_is_fetched_once_and_only_where_there_is_apt(
     assert unpacked("here") == tmp_path / "debian" / "here"
     with pytest.raises(UnsupportedMachineError, match="no absent on this machine"):
         unpacked("absent")
+
+
+def test_a_build_stays_free_of_c_and_lets_the_user_choose_the_rest() -> None:
+    usual = build_environment({"PATH": "/bin", "CGO_ENABLED": "1"}, 1024)
+    assert usual == {"PATH": "/bin", "CGO_ENABLED": "0", "GOGC": "off", "GOMEMLIMIT": "1024"}
+    assert build_environment({"GOGC": "50"}, 1024)["GOGC"] == "50"

@@ -14,7 +14,7 @@ def test_a_failing_step_names_the_log_and_the_remedy(
     uv = tmp_path / "uv"
     uv.write_text("#!/bin/sh\necho the index does not answer >&2\nexit 2\n")
     uv.chmod(0o755)
-    monkeypatch.setattr(venv, "VENV", tmp_path / "venv")
+    place(tmp_path, monkeypatch)
     monkeypatch.setattr(venv, "LOG", tmp_path / "venv.log")
     monkeypatch.setattr(venv, "pinned_uv", lambda: str(uv))
     assert venv.main([]) == 1
@@ -25,9 +25,39 @@ def test_a_failing_step_names_the_log_and_the_remedy(
 
 
 def test_nothing_is_marked_as_done_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(venv, "VENV", tmp_path / "venv")
+    place(tmp_path, monkeypatch)
     monkeypatch.setattr(venv, "LOG", tmp_path / "venv.log")
     monkeypatch.setattr(venv, "pinned_uv", lambda: "false")
     with pytest.raises(ClusterError):
         venv.make_venv()
     assert not (tmp_path / "venv").exists()
+
+
+def test_a_demo_gets_its_packages_uncompiled_and_leaves_the_rest_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = tmp_path / "calls"
+    uv = tmp_path / "uv"
+    uv.write_text(f'#!/bin/sh\necho "$@" >> {calls}\n')
+    uv.chmod(0o755)
+    place(tmp_path, monkeypatch)
+    monkeypatch.setattr(venv, "pinned_uv", lambda: str(uv))
+    assert venv.main(["client"]) == 0
+    assert "client.txt" in calls.read_text()
+    assert "dev.txt" not in calls.read_text()
+    assert venv.main(["packages"]) == 0
+    assert "dev.txt" in calls.read_text()
+    assert "--compile-bytecode" not in calls.read_text()
+    assert venv.main([]) == 0
+    assert "--compile-bytecode" in calls.read_text()
+    done = calls.read_text()
+    assert venv.main([]) == venv.main(["packages"]) == 0
+    assert calls.read_text() == done
+
+
+def place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another .venv."""
+    made = folder / "venv"
+    for name, path in {"VENV": made, "PYTHON": made / "bin" / "python", "STAMP": folder / "stamp"}.items():
+        monkeypatch.setattr(venv, name, path)
+    monkeypatch.setattr(venv, "LOG", folder / "venv.log")

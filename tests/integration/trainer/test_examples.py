@@ -64,8 +64,8 @@ def livers(volume: Path) -> None:
 
 
 def parts(volume: Path) -> None:
-    """dataset.json of 12 pictures, every fourth for validation."""
-    extracted = unpacked(partial(write_parts, pictures=12), volume)
+    """dataset.json of 6 pictures, every fourth for validation."""
+    extracted = unpacked(partial(write_parts, pictures=6), volume)
     content = json.loads((extracted / "annotations.json").read_text())
     labels = {category["id"]: category["name"] for category in content["categories"]}
     pictures = [
