@@ -45,7 +45,7 @@ def list_artifacts(run: VisibleRun, caller: Calling, service: Service) -> models
     elif run.artifacts:
         source, found = "history", list(run.artifacts)
     else:
-        source, found = "claim", claimed.listed(caller.connection(), current(caller, run))
+        source, found = "claim", claimed.listed(caller, current(caller, run))
     return models.Artifacts(
         run_id=run.run_id,
         source=source,
@@ -85,7 +85,7 @@ def read_artifact(
     if directory is not None:
         descriptor = mounted.opened(directory, inside)
     else:
-        descriptor = claimed.opened(caller.connection(), current(caller, run), inside)
+        descriptor = claimed.opened(caller, current(caller, run), inside)
     size = os.fstat(descriptor).st_size
     return StreamingResponse(
         mounted.chunks(descriptor, size), headers={"Content-Length": str(size), **headers_of(inside)}
