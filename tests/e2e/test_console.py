@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from prometheus_client.parser import text_string_to_metric_families
 from websockets.sync.client import connect
 
 from tests.cluster.api import Cluster
@@ -25,10 +24,10 @@ from tests.cluster.shell import wait_until
 from tests.demo import install
 from tests.e2e.conftest import own_namespace
 from tests.e2e.digits import DATA_CLAIM
-from tests.e2e.test_digits import OPERATOR_METRICS
 from tests.helpers import browser as browsers
 from tests.helpers.browser import NARROW, Watched, opened
 from tests.helpers.ports import free_port
+from tests.helpers.prometheus import serving
 from tests.helpers.runs import Runs, manifest
 from trainingrun_client.client import TrainingRunClient
 from trainingrun_client.files import volume_of
@@ -143,7 +142,7 @@ def console(installed: Cluster, images: install.Images, digits_folder: Path) -> 
     port = free_port()
     found = Console(installed, runs, f"http://127.0.0.1:{port}", tokens)
     try:
-        with _forwarded(installed, port):
+        with _forwarded(installed, SERVICE, f"{port}:8765"):
             wait_until("the console answers", lambda: _answers(f"{found.url}/readyz"), seconds=60)
             yield found
     finally:
@@ -152,11 +151,11 @@ def console(installed: Cluster, images: install.Images, digits_folder: Path) -> 
 
 
 @contextmanager
-def _forwarded(cluster: Cluster, port: int) -> Iterator[None]:
-    """A port of this machine, forwarded anew whenever the pod behind it has gone."""
+def _forwarded(cluster: Cluster, service: str, ports: str) -> Iterator[None]:
+    """A port of this machine to one of a service, forwarded anew whenever the pod behind it has gone."""
     command: list[str | Path] = [
         *(cluster.binary("kubectl"), f"--kubeconfig={cluster.kubeconfig}", "-n", install.NAMESPACE),
-        *("port-forward", f"service/{SERVICE}", f"{port}:8765"),
+        *("port-forward", f"service/{service}", ports),
     ]
     stopped = threading.Event()
     running: list[subprocess.Popen[bytes]] = []
@@ -240,7 +239,7 @@ def _epochs(found: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
     return {message["epoch"]: message["metrics"] for message in told}
 
 
-def test_the_same_numbers_stand_everywhere(console: Console, watched: Watch) -> None:
+def test_the_same_numbers_stand_everywhere(console: Console, watched: Watch, tmp_path: Path) -> None:
     run = TrainingRunClient(console.runs.namespace, kubeconfig=console.cluster.kubeconfig).get(RUN)
     backend = TrainingRunClient(console.runs.namespace, kubeconfig=console.cluster.kubeconfig).backend
     with volume_of(backend.connection, run) as volume:  # type: ignore[attr-defined]
@@ -262,19 +261,38 @@ def test_the_same_numbers_stand_everywhere(console: Console, watched: Watch) -> 
             assert float(row[name]) == value, name
     assert _epochs(watched.streams.events) == scores
     assert _epochs(watched.streams.messages) == scores
-    served = {}
-    for family in text_string_to_metric_families(console.cluster.kubectl("get", "--raw", OPERATOR_METRICS)):
-        for sample in family.samples:
-            labels = sample.labels
-            if sample.name == "trainingrun_metric" and labels["name"] == RUN:
-                served[labels["metric"]] = sample.value
-    assert served["val_loss"] == pytest.approx(float(detail_metric(detail, "val_loss")))
+    scraped = scraped_metric(console, tmp_path, "val_loss")
+    assert scraped == pytest.approx(float(detail_metric(detail, "val_loss")))
     best = max(epoch["val_accuracy"] for epoch in kept)
     assert detail["best_value"] == pytest.approx(best, abs=1e-6)
     assert f"{best:.4g}" in watched.shown["best"], watched.shown
     assert f"{kept[-1]['val_loss']:.4g}" in watched.shown["legend"], watched.shown
     assert detail["results"]["total_epochs_run"] == 4
     assert {"metrics.json", "results.json", "report.html"} <= {each["path"] for each in detail["artifacts"]}
+
+
+def scraped_metric(console: Console, folder: Path, metric: str) -> float:
+    """As a Prometheus that scrapes the operator has it."""
+    port = free_port()
+    job = {
+        "job_name": "operator",
+        "scrape_interval": "1s",
+        "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
+    }
+    series = f'{{namespace="{console.runs.namespace}",name="{RUN}",metric="{metric}"}}'
+    found: list[float] = []
+
+    def there() -> bool:
+        value = prometheus.value(f"trainingrun_metric{series}")
+        found[:] = [] if value is None else [value]
+        return bool(found)
+
+    with (
+        _forwarded(console.cluster, install.RELEASE, f"{port}:8000"),
+        serving(folder, [job]) as prometheus,
+    ):
+        wait_until(f"{metric} in Prometheus", there, seconds=60)
+    return found[0]
 
 
 def detail_metric(detail: dict[str, Any], name: str) -> str:
