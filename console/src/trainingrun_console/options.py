@@ -26,6 +26,8 @@ ANY = "*"
 REQUESTS_PER_SECOND = 50
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 FORMATS = ("json", "text")
+WHICH = ("namespace", "all_namespaces")
+"""Options that exclude each other: one on the command line counts more than the variables of both."""
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 SERVE_HELP = """\
 Shows training runs as they learn, and keeps those that are gone: pages, REST, server-sent events and
@@ -157,8 +159,9 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Name
     parser, verbs = _parsers()
     given = parser.parse_args(arguments)
     verb = verbs[given.verb]
+    which = given.namespace is not None or given.all_namespaces is not None
     for option in (option for group in GROUPS[given.verb].values() for option in group):
-        text = environ.get(option.variable, "")
+        text = "" if which and option.name in WHICH else environ.get(option.variable, "")
         if getattr(given, option.name) is None and text:
             try:
                 setattr(given, option.name, option.from_variable(text))

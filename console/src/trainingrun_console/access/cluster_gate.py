@@ -32,7 +32,7 @@ KEPT_SECONDS = 10.0
 """So long a token that was revoked, or a right that was taken, may still count."""
 MOST_CALLERS, MOST_ANSWERS = 10_000, 50_000
 REVIEWS_PER_SECOND = 20.0
-"""Unknown tokens from one address."""
+"""Tokens from one address that the API server does not know."""
 WAY = ("host", "verify_ssl", "ssl_ca_cert", "assert_hostname", "tls_server_name", "proxy", "no_proxy")
 """Settings that lead to the API server and prove nothing."""
 LONGEST_COOKIE = 3800
@@ -108,8 +108,13 @@ class ClusterGate:
         digest = hashlib.sha256(token.encode()).digest()
 
         def ask() -> Identity | None:
-            self._strangers.admit(proof.address(request))
-            return self._review(token)
+            # Many people may come from the address of one proxy: only what proves nothing counts.
+            address = proof.address(request)
+            self._strangers.admit(address, cost=0)
+            found = self._review(token)
+            if found is None:
+                self._strangers.admit(address)
+            return found
 
         identity = self._callers.get(digest, ask)
         if identity is None:

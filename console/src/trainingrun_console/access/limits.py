@@ -55,14 +55,14 @@ class Callers:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = Lock()
 
-    def admit(self, name: str) -> None:
-        """Raises Problem 429, which says when to come again."""
+    def admit(self, name: str, cost: int = 1) -> None:
+        """Raises Problem 429, which says when to come again. With cost 0 nothing is taken from the bucket."""
         now = self._clock()
         with self._lock:
             left, since = self._buckets.pop(name, (self._burst, now))
             left = min(self._burst, left + (now - since) * self._rate)
             admitted = left >= 1
-            self._buckets[name] = (left - 1 if admitted else left, now)
+            self._buckets[name] = (left - cost if admitted else left, now)
             if len(self._buckets) > self._most:
                 self._buckets.popitem(last=False)
         if not admitted:

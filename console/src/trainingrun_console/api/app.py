@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from trainingrun_console.access import login
 from trainingrun_console.access.headers import SecurityHeaders
@@ -16,13 +14,11 @@ from trainingrun_console.api import changes, experiments, files, health, logs, r
 from trainingrun_console.api.description import DESCRIPTION, TAGS, described
 from trainingrun_console.api.refusals import install
 from trainingrun_console.console import Console
+from trainingrun_console.live import sse, websocket
+from trainingrun_console.page import views
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-BESIDE = (
-    "trainingrun_console.live.sse",
-    "trainingrun_console.live.websocket",
-    "trainingrun_console.page.views",
-)
+PARTS = (health, runs, tables, logs, files, experiments, changes, login, sse, websocket, views)
 
 
 def create_app(console: Console, *, lifespan: Lifespan | None = None) -> FastAPI:
@@ -38,10 +34,8 @@ def create_app(console: Console, *, lifespan: Lifespan | None = None) -> FastAPI
     )
     app.state.console = console
     app.state.callers = Callers(console.settings.requests_per_second)
-    for part in (health, runs, tables, logs, files, experiments, changes, login):
+    for part in PARTS:
         app.include_router(part.router)
-    for name in filter(find_spec, BESIDE):
-        app.include_router(_router(name))
     install(app)
     app.openapi = described(app)  # type: ignore[method-assign]
     # The last one is the first that a request meets.
@@ -49,8 +43,3 @@ def create_app(console: Console, *, lifespan: Lifespan | None = None) -> FastAPI
     app.add_middleware(AllowedHosts, allowed=console.settings.allowed_hosts)
     app.add_middleware(SecurityHeaders)
     return app
-
-
-def _router(name: str) -> APIRouter:
-    router: APIRouter = import_module(name).router
-    return router

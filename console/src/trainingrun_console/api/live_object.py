@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from trainingrun_api import names
-from trainingrun_client.connection import Connection, Resource
+from trainingrun_client.cluster import RUNS
+from trainingrun_client.connection import Connection
 from trainingrun_client.errors import ConflictError, NotFoundError
 from trainingrun_client.run import TrainingRun
 from trainingrun_console.access.caller import Caller
 from trainingrun_console.api.problems import Problem
 from trainingrun_console.history.records import Run
-
-RUNS = Resource(names.API_VERSION, names.PLURAL)
 
 
 def current(caller: Caller, run: Run) -> TrainingRun:

@@ -6,11 +6,11 @@ from threading import Event
 from typing import Any
 
 from trainingrun_api import names
+from trainingrun_client.cluster import RUNS
 from trainingrun_client.connection import Collection, Connection, Resource
 from trainingrun_client.errors import ApiError
 from trainingrun_client.following import Change, Lost, follow
 
-RUNS = Resource(names.API_VERSION, names.PLURAL)
 EVENTS = Resource("v1", "events")
 ABOUT_RUNS = {"fieldSelector": f"involvedObject.kind={names.KIND}"}
 EVENTS_SECONDS = 60.0

@@ -17,6 +17,7 @@ from operator import attrgetter
 from typing import NamedTuple, Self
 
 from trainingrun_api.reasons import Phase
+from trainingrun_console.collecting.observed import FEDERATED
 from trainingrun_console.history.records import Attempt, Epoch, Run
 from trainingrun_console.live import messages
 from trainingrun_console.live.messages import Message
@@ -238,7 +239,7 @@ def _epochs(cursor: Cursor, view: View) -> list[Told]:
 def _end(view: View) -> Iterator[tuple[int, Message]]:
     run = view.run
     if run.phase == Phase.COMPLETED:
-        if run.training_mode == messages.FEDERATED:
+        if run.training_mode == FEDERATED:
             yield ROUND, messages.round_metrics(run, view.last)
         if run.early_stopped:
             yield EARLY, messages.early_stopping(run)

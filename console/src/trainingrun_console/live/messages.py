@@ -17,7 +17,6 @@ from trainingrun_client.epochs import SPLITS
 from trainingrun_console.history.records import Attempt, Epoch, Run
 
 Message = Mapping[str, Any]
-FEDERATED = "federated"
 DELETED = "Deleted"
 """Reason of a run whose TrainingRun was deleted before it ended."""
 NO_SCORES = frozenset((

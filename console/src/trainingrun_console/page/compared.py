@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainingrun_client.epochs import SPLITS
 from trainingrun_console.api.models import Difference
 from trainingrun_console.history.records import Epoch
 from trainingrun_console.page.told import Told, number
 
-SPLITS = ("train_", "val_", "test_")
 MOST_RUNS = 8
 MOST_METRICS = 12
 

@@ -8,11 +8,10 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from pydantic import ValidationError
-
 from trainingrun_api.reasons import ConditionType, Phase, Reason
 from trainingrun_api.status import TrainingRunStatus
 from trainingrun_console.history.records import Artifact, Run
+from trainingrun_console.live.messages import status as status_of
 from trainingrun_operator.policies.advice import BY_REASON, RETRY
 from trainingrun_operator.times import human_duration
 
@@ -39,10 +38,7 @@ class Told:
     @cached_property
     def status(self) -> TrainingRunStatus:
         """What the operator said last; empty where only a trainer wrote of the run."""
-        try:
-            return TrainingRunStatus.model_validate(self.run.object.get("status") or {})
-        except ValidationError:  # of another version
-            return TrainingRunStatus()
+        return status_of(self.run)
 
     @cached_property
     def spec(self) -> Mapping[str, Any]:
