@@ -16,7 +16,7 @@ test integration e2e: export ACCEPTED_STATUS := 69
 ##@ The two commands
 .PHONY: demo demo-local test
 demo: python ## From this machine as it is to a trained model on a real cluster
-	@$(PYTHON) -m tests.venv client
+	@$(PYTHON) -m tests.venv demo
 	@$(BIN)/python -m tests.demo
 
 demo-local: venv ## The same model without a cluster, in three minutes

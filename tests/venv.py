@@ -1,8 +1,7 @@
 """Makes `.venv` hold exactly what requirements/dev.txt locks, and renews the locks themselves.
 
     python3 -m tests.venv          make or update .venv; nothing to do takes no time
-    python3 -m tests.venv client   only what the command line needs, in seconds, unless .venv has it
-    python3 -m tests.venv packages the rest, into that .venv, not compiled: for who waits for a demo
+    python3 -m tests.venv demo     what the demo needs, in seconds, unless .venv has more
     python3 -m tests.venv lock     resolve pyproject.toml into requirements/*.txt again
 
 First step of every `make` target that runs Python, so system Python has to run it: standard library only. uv
@@ -31,7 +30,7 @@ ADVICE = (
 )
 STAMP = VENV / "trainingrun.stamp"
 REQUIREMENTS = TREE / "requirements"
-LOCK = REQUIREMENTS / "dev.txt"
+LOCK, DEMO_LOCK = REQUIREMENTS / "dev.txt", REQUIREMENTS / "demo.txt"
 LOCKS: Mapping[str, Sequence[str]] = {
     "uv.txt": ("requirements/uv.in",),
     "build.txt": ("requirements/build.in",),
@@ -40,10 +39,11 @@ LOCKS: Mapping[str, Sequence[str]] = {
     "audit.txt": ("requirements/audit.in",),
     "client.txt": ("pyproject.toml", "--extra=client", "--extra=notebook"),
     "console.txt": ("pyproject.toml", "--extra=console"),
+    "demo.txt": ("pyproject.toml", "--extra=client", "--extra=notebook", "--extra=samples"),
     "dev.txt": (
         "pyproject.toml",
         *("--extra=operator", "--extra=trainer", "--extra=client", "--extra=notebook"),
-        *("--extra=console", "--extra=dev"),
+        *("--extra=console", "--extra=samples", "--extra=dev"),
     ),
 }
 """Each lock file and what it is resolved from. dev.txt is last: the images' versions constrain it."""
@@ -51,7 +51,7 @@ LOCKS: Mapping[str, Sequence[str]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit status."""
-    actions = {(): make_venv, ("client",): begin_venv, ("packages",): add_packages, ("lock",): make_locks}
+    actions = {(): make_venv, ("demo",): make_demo_venv, ("lock",): make_locks}
     action = actions.get(tuple(arguments))
     if action is None:
         print(__doc__, file=sys.stderr)
@@ -66,47 +66,39 @@ def main(arguments: Sequence[str]) -> int:
 
 def make_venv() -> None:
     """Bring .venv to the locked state unless it is there already."""
-    wanted = _wanted()
-    if _is_made(wanted):
+    wanted = _state(LOCK)
+    if _made() == wanted:
         return
     uv = pinned_uv()
     with step("installing the locked Python packages into .venv"):
         _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, VENV])
         # Compiled by whoever imports it first, it would warn there, and tests fail at warnings.
-        _sync(uv, "--compile-bytecode")
+        _run([uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", PYTHON, LOCK])
+        _install_ourselves(uv)
     STAMP.write_text(wanted)
 
 
-def add_packages() -> None:
-    """Bring what `begin_venv` made to the locked state; `make_venv` still compiles it."""
-    if not _is_made(_wanted()):
-        _sync(pinned_uv())
+def make_demo_venv() -> None:
+    """Make .venv hold what the demo and the command line need; `make_venv` adds the rest."""
+    wanted = _state(DEMO_LOCK)
+    if _made() in (wanted, _state(LOCK)):
+        return
+    uv = pinned_uv()
+    with step("installing the command line and what writes sample data into .venv"):
+        _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, VENV])
+        locks = [f"--requirement={lock}" for lock in (REQUIREMENTS / "build.txt", DEMO_LOCK)]
+        _run([uv, "pip", "install", "--require-hashes", "--python", PYTHON, *locks])
+        _install_ourselves(uv)
+    STAMP.write_text(wanted)
 
 
-def _wanted() -> str:
-    contents = (LOCK.read_bytes(), (TREE / "pyproject.toml").read_bytes())
+def _state(lock: Path) -> str:
+    contents = (lock.read_bytes(), (TREE / "pyproject.toml").read_bytes())
     return digest(*contents, sys.version.encode())
 
 
-def _is_made(wanted: str) -> bool:
-    return STAMP.exists() and STAMP.read_text() == wanted
-
-
-def _sync(uv: str, *options: str) -> None:
-    _run([uv, "pip", "sync", "--require-hashes", *options, "--python", PYTHON, LOCK])
-    _install_ourselves(uv)
-
-
-def begin_venv() -> None:
-    """Make a .venv that the command line runs in, where there is none; `make_venv` adds the rest."""
-    if (VENV / "bin" / "kubectl-trainingrun").exists():
-        return
-    uv = pinned_uv()
-    with step("installing the command line into .venv"):
-        _run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, VENV])
-        locks = [f"--requirement={REQUIREMENTS / name}" for name in ("build.txt", "client.txt")]
-        _run([uv, "pip", "install", "--require-hashes", "--python", PYTHON, *locks])
-        _install_ourselves(uv)
+def _made() -> str:
+    return STAMP.read_text() if STAMP.exists() else ""
 
 
 def _install_ourselves(uv: str) -> None:

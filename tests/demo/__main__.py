@@ -36,12 +36,11 @@ class Demo:
     run: Object | None = None
 
     def up(self) -> None:
-        # To compile keeps the processors busy, to install and to make an image the network and the disk.
-        with ThreadPoolExecutor(max_workers=2) as beside:
-            others = [beside.submit(install.build_images), beside.submit(install.complete_venv)]
+        # To compile keeps the processors busy, to make an image the network and the disk.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            images = beside.submit(install.build_images)
             self.cluster.up()
-            for each in others:
-                each.result()
+            images.result()
 
     def load_images(self) -> None:
         self.images = install.load_images(self.cluster)

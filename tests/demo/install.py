@@ -1,7 +1,6 @@
 """Puts the operator onto a test cluster, as a user would: images in a registry, then Helm."""
 
 import json
-import sys
 from dataclasses import dataclass
 
 from tests.cluster.api import TREE, Cluster
@@ -25,14 +24,9 @@ class Images:
 
 
 def build_images() -> None:
-    """Build both images where their content is new. Raises ClusterError."""
-    for name in ("operator", "trainer"):
+    """Build both images where their content is new, the long one first. Raises ClusterError."""
+    for name in ("trainer", "operator"):
         build(name)
-
-
-def complete_venv() -> None:
-    """Add to .venv what the sample data are written with. Raises ClusterError."""
-    run([sys.executable, "-m", "tests.venv", "packages"], cwd=TREE)
 
 
 def load_images(cluster: Cluster) -> Images:

@@ -67,7 +67,7 @@ def test_the_trainer_carries_neither_the_operator_nor_what_its_licence_forbids(n
 
 @pytest.mark.parametrize("name", ["torch", "pytorch-lightning", "torchmetrics", "kopf", "monai", "lightning"])
 def test_the_client_carries_neither_the_trainer_nor_the_operator(name: str) -> None:
-    assert name not in locked("client.txt") | locked("console.txt")
+    assert name not in locked("client.txt") | locked("console.txt") | locked("demo.txt")
 
 
 def test_locking_resolves_for_every_python_and_asks_for_hashes() -> None:
@@ -75,8 +75,8 @@ def test_locking_resolves_for_every_python_and_asks_for_hashes() -> None:
     assert {"--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url"} <= set(
         command
     )
-    extras = ("operator", "trainer", "client", "notebook", "console", "dev")
-    assert command[-7:] == ["pyproject.toml", *(f"--extra={name}" for name in extras)]
+    extras = ("operator", "trainer", "client", "notebook", "console", "samples", "dev")
+    assert command[-8:] == ["pyproject.toml", *(f"--extra={name}" for name in extras)]
 
 
 def test_no_file_in_git_names_a_registry_host() -> None:

@@ -33,7 +33,7 @@ def test_nothing_is_marked_as_done_that_failed(tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / "venv").exists()
 
 
-def test_a_demo_gets_its_packages_uncompiled_and_leaves_the_rest_to_do(
+def test_a_demo_gets_only_what_it_needs_and_never_less_than_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = tmp_path / "calls"
@@ -42,17 +42,17 @@ def test_a_demo_gets_its_packages_uncompiled_and_leaves_the_rest_to_do(
     uv.chmod(0o755)
     place(tmp_path, monkeypatch)
     monkeypatch.setattr(venv, "pinned_uv", lambda: str(uv))
-    assert venv.main(["client"]) == 0
-    assert "client.txt" in calls.read_text()
-    assert "dev.txt" not in calls.read_text()
-    assert venv.main(["packages"]) == 0
-    assert "dev.txt" in calls.read_text()
-    assert "--compile-bytecode" not in calls.read_text()
+    assert venv.main(["demo"]) == 0
+    made = calls.read_text()
+    assert "demo.txt" in made
+    assert "dev.txt" not in made
+    assert venv.main(["demo"]) == 0
+    assert calls.read_text() == made
     assert venv.main([]) == 0
-    assert "--compile-bytecode" in calls.read_text()
-    done = calls.read_text()
-    assert venv.main([]) == venv.main(["packages"]) == 0
-    assert calls.read_text() == done
+    completed = calls.read_text()
+    assert "dev.txt" in completed.removeprefix(made)
+    assert venv.main([]) == venv.main(["demo"]) == 0
+    assert calls.read_text() == completed
 
 
 def place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
