@@ -23,7 +23,7 @@ from tests.cluster.providers import current
 from tests.cluster.shell import run, run_logged, step, succeeds
 
 INPUTS: Mapping[str, Sequence[str]] = {
-    "trainer": ("requirements/trainer.txt", "trainer_image/src"),
+    "trainer": ("requirements/trainer.txt", "requirements/uv.txt", "trainer_image/src"),
     "operator": ("requirements/operator.txt", "operator/src"),
     "console": ("requirements/console.txt", "operator/src", "client/src", "console/src"),
 }
