@@ -119,11 +119,12 @@ class Children:
 
 
 def _on_change(key: Key, item: T, gone: bool, store: Store[T], react: Callable[[Key, T, bool], None]) -> None:
+    """Half of what happens to Jobs and pods changes nothing that a decision rests on."""
     if gone:
         store.drop(item.uid)
-    else:
-        store.put(key, item)
-    react(key, item, gone)
+        react(key, item, gone)
+    elif store.put(key, item):
+        react(key, item, gone)
 
 
 def _die(death: "asyncio.Future[None]", error: Exception) -> None:

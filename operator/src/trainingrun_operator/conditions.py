@@ -99,5 +99,10 @@ def urgent(old: TrainingRunStatus, new: TrainingRunStatus) -> bool:
     return old.reason != new.reason and bool(PROBLEMS & {old.reason, new.reason})
 
 
+def expected(status: TrainingRunStatus) -> bool:
+    """Whether a run waits for nothing but its pods."""
+    return status.phase == Phase.PENDING and status.reason in (Reason.AWAITING_PODS, Reason.PODS_STARTING)
+
+
 def _statuses(status: TrainingRunStatus) -> dict[str, str]:
     return {condition.type: condition.status for condition in status.conditions or ()}

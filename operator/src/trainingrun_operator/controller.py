@@ -34,6 +34,7 @@ from trainingrun_operator.leadership import Leadership
 from trainingrun_operator.metrics import OperatorMetrics
 from trainingrun_operator.metrics_page import RunSeries
 from trainingrun_operator.observed import Key
+from trainingrun_operator.pacing import PATIENCE_SECONDS, Pacing
 from trainingrun_operator.plan import Image
 from trainingrun_operator.pulse import take_pulse
 from trainingrun_operator.reconciler import Outcome, Reconciler
@@ -72,6 +73,7 @@ class Controller:
         self._pool = ThreadPoolExecutor(settings.workers, "reconcile")
         self._scrape_pool = ThreadPoolExecutor(SCRAPERS, "scrape")
         self.queue = WorkQueue(time.monotonic)
+        self._pacing = Pacing(time.monotonic)
         self._elected = asyncio.Event()
         self._ready = asyncio.Event()
         """Set once the watches have brought everything."""
@@ -199,11 +201,16 @@ class Controller:
         await self._ready.wait()
         while True:
             key = await self.queue.get()
-            if view := self._informer.view(key):
-                await self._step(key, view)
-            else:
+            view = self._informer.view(key)
+            for other in self._pacing.released(key, view):
+                self.queue.add(other)
+            if view is None:
                 self._forget(key)
                 self.queue.done(key)
+            elif self._pacing.holds(key, view):
+                self.queue.done(key, PATIENCE_SECONDS)
+            else:
+                await self._step(key, view)
 
     async def _step(self, key: Key, view: View) -> None:
         if self._uids.setdefault(key, view.run.uid) != view.run.uid:
@@ -211,10 +218,11 @@ class Controller:
             self._uids[key] = view.run.uid
         scrape = self._scraper.latest(key, view.run.uid)
         rivals = self._informer.rivals(view.run)
+        loaded = self.queue.depth > self._settings.workers or self._pacing.waiting > 0
         began, result = time.monotonic(), "error"
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._reconcile, view, scrape, rivals, self._scraper.hears
+                self._pool, self._reconcile, view, scrape, rivals, self._scraper.hears, loaded
             )
         except (OperatorError, ValidationError) as error:
             log.warning("%s/%s: %s; next try in %.1f s", *key, error, self.queue.failed(key))
@@ -227,12 +235,16 @@ class Controller:
             self.queue.done(key, outcome.requeue_after, urgency(view.jobs))
         self._metrics.reconciled(result, time.monotonic() - began)
 
-    def _reconcile(self, view: View, scrape: Scrape | None, rivals: tuple[View, ...], hears: bool) -> Outcome:
+    def _reconcile(
+        self, view: View, scrape: Scrape | None, rivals: tuple[View, ...], hears: bool, loaded: bool
+    ) -> Outcome:
         attempt = view.run.status.get("attempt")
         with logs.about(namespace=view.run.namespace, run=view.run.name, attempt=attempt):
-            return self._reconciler.reconcile(view, scrape, rivals, hears=hears)
+            return self._reconciler.reconcile(view, scrape, rivals, hears=hears, loaded=loaded)
 
     def _publish(self, key: Key, view: View, outcome: Outcome) -> None:
+        if outcome.started and not view.run.spec.get("queue"):
+            self._pacing.started(key)
         _, pods = view.current()
         self.series.publish(Shown(view.run, outcome.status, pods, self._now()))
         for record in outcome.ended:

@@ -13,7 +13,6 @@ from prometheus_client.utils import floatToGoString
 
 from trainingrun_api.exposition import MetricFamily
 from trainingrun_api.listening import every_address, family
-from trainingrun_operator.conditions import ended
 from trainingrun_operator.observed import Key
 from trainingrun_operator.run_series import FAMILIES, RUN_LABELS, Shown
 
@@ -38,7 +37,8 @@ class RunSeries:
     def publish(self, shown: Shown) -> None:
         """Shows a run in the place of what was shown of it before."""
         key = shown.run.key
-        over = ended(shown.status)
+        # As read: the answer to the write of its end comes in a moment, and is what stays.
+        over = shown.run.over
         stamp = (shown.run.resource_version, len(shown.pods))
         with self._lock:
             if over and self._last.get(key) == stamp:

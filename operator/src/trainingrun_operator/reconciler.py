@@ -19,7 +19,7 @@ from trainingrun_api.status import AttemptRecord
 from trainingrun_operator import events
 from trainingrun_operator.cluster import JOBS, PODS, RESOURCES, RUNS, Cluster
 from trainingrun_operator.complaints import Complaints
-from trainingrun_operator.conditions import urgent
+from trainingrun_operator.conditions import expected, urgent
 from trainingrun_operator.decide import decide
 from trainingrun_operator.errors import (
     AlreadyExistsError,
@@ -46,6 +46,11 @@ from trainingrun_operator.workloads import Workloads
 
 OUTDATED_SECONDS = 1.0
 """When to look again after a decision turned out to rest on an outdated index entry."""
+LOADED_SECONDS = 30.0
+"""Under load, how long a new run may go without the record that its pods are awaited: mostly they run before,
+and that is told instead. Of all that a run costs the API server, writes of its status are the dearest."""
+LOOK_AGAIN_SECONDS = 5.0
+"""How soon the load may have passed."""
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +64,8 @@ class Outcome:
     """Seconds after which to look again although nothing may have changed."""
     stirred: Key | None = None
     """Namespace and name of a project whose waiting runs should look again."""
+    started: bool = False
+    """Whether the Job of an attempt was created in this step."""
     ended: tuple[AttemptRecord, ...] = ()
     """Attempts whose end was written down in this step."""
 
@@ -98,25 +105,35 @@ class Reconciler:
         self._take_pulse = take_pulse
         self._pod_defaults = pod_defaults or PodDefaults()
         self._written: dict[str, _Written] = {}
+        self._unrecorded: dict[str, datetime] = {}
+        """Since when runs have gone without their first record, by UID."""
         self._projects = Projects()
         self._workloads = Workloads(cluster)
         self._complaints = Complaints(cluster)
 
     def reconcile(
-        self, view: View, scrape: Scrape | None = None, rivals: Iterable[View] = (), *, hears: bool = True
+        self,
+        view: View,
+        scrape: Scrape | None = None,
+        rivals: Iterable[View] = (),
+        *,
+        hears: bool = True,
+        loaded: bool = False,
     ) -> Outcome:
         """One step of a run; `rivals` are the others of its project, `hears` is whether any trainer at all
-        answered of late.
+        answered of late, `loaded` whether more runs wait for a step than can be served at once.
 
         Raises ApiError, UnavailableError and pydantic.ValidationError (a status of another version of the
         API).
         """
         view = replace(view, run=self._latest(view.run))
-        outcome = self._step(view, scrape, rivals, hears)
+        outcome = self._step(view, scrape, rivals, hears, loaded)
         phase_before = view.run.status.get("phase")
         return replace(outcome, stirred=self._projects.news(self._known(view), phase_before))
 
-    def _step(self, view: View, scrape: Scrape | None, rivals: Iterable[View], hears: bool) -> Outcome:
+    def _step(
+        self, view: View, scrape: Scrape | None, rivals: Iterable[View], hears: bool, loaded: bool
+    ) -> Outcome:
         standing = Standing(run=view.run, status=_status(view.run), now=self._now())
         try:
             spec = self._spec(view.run)
@@ -124,7 +141,7 @@ class Reconciler:
             if (plan := settled(standing)) is None:
                 plan = unreadable(standing, error)
                 log.warning("%s", plan.why)
-            return self._finish(standing, plan)
+            return self._finish(standing, plan, loaded)
         children = view.children()
         attempt = children.latest(standing.status.attempt)
         situation = Situation(
@@ -150,11 +167,12 @@ class Reconciler:
                 self._create(situation.run, manifest)
         except (NameTakenError, InvalidError, RefusedError) as error:
             plan = refused(situation, error)
-        return self._finish(situation, plan)
+        return replace(self._finish(situation, plan, loaded), started=bool(plan.create))
 
     def forget(self, uid: str) -> Key | None:
         """Drops what is remembered of a run that no longer exists; the project that it held."""
         self._written.pop(uid, None)
+        self._unrecorded.pop(uid, None)
         self._workloads.forget(uid)
         self._complaints.forget(uid)
         return self._projects.forget(uid)
@@ -224,11 +242,11 @@ class Reconciler:
             if error := contest(run, {"kind": kind, **existing}):
                 raise error from None
 
-    def _finish(self, standing: Standing, plan: Plan) -> Outcome:
+    def _finish(self, standing: Standing, plan: Plan, loaded: bool) -> Outcome:
         """Everything after the creations; nothing of it where the decision rested on an outdated run."""
         old = standing.status
         try:
-            new, early = self._record(standing, plan.status or old)
+            new, early = self._record(standing, plan.status or old, loaded)
         except ConflictError:
             return Outcome(old, OUTDATED_SECONDS)
         except NotFoundError:
@@ -246,12 +264,21 @@ class Reconciler:
         ended = tuple(record for record in new.attempts or () if record.number not in known)
         return Outcome(new, min(waits, default=None), ended=ended)
 
-    def _record(self, standing: Standing, new: TrainingRunStatus) -> tuple[TrainingRunStatus, float | None]:
+    def _record(
+        self, standing: Standing, new: TrainingRunStatus, loaded: bool
+    ) -> tuple[TrainingRunStatus, float | None]:
         """Writes the status where it changed; the status as it stands, and in how many seconds it may be
         written where that is too early for live numbers."""
         run, old = standing.run, standing.status
         if new == old:
             return old, None
+        if loaded and old.phase is None and expected(new):
+            left = LOADED_SECONDS - seconds_between(
+                self._unrecorded.setdefault(run.uid, standing.now), standing.now
+            )
+            if left > 0:
+                return old, min(left, LOOK_AGAIN_SECONDS)
+        self._unrecorded.pop(run.uid, None)
         before = self._written.get(run.uid)
         if before and not urgent(old, new):
             if new.reason == Reason.PODS_STARTING and before.held_since is None:

@@ -8,7 +8,9 @@ from trainingrun_operator.observed import Key
 
 
 class Snapshot(Protocol):
-    """An object as it was read."""
+    """An object as it was read; its facts are its slots."""
+
+    __slots__: tuple[str, ...]
 
     @property
     def uid(self) -> str:
@@ -41,12 +43,15 @@ class Store(Mapping[Key, Collection[T]], Generic[T]):
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def put(self, key: Key, item: T) -> None:
-        """Holds an object in the place of what was held of it before."""
+    def put(self, key: Key, item: T) -> bool:
+        """Holds an object in the place of its last state; whether more than the version differs."""
         if self._key_of.get(item.uid, key) != key:
             self.drop(item.uid)
         self._key_of[item.uid] = key
-        self._by_key.setdefault(key, {})[item.uid] = item
+        items = self._by_key.setdefault(key, {})
+        before = items.get(item.uid)
+        items[item.uid] = item
+        return before is None or not _alike(before, item)
 
     def drop(self, uid: str) -> None:
         """Holds it no more."""
@@ -66,3 +71,8 @@ class Store(Mapping[Key, Collection[T]], Generic[T]):
             for uid, item in items.items()
             if uid not in uids
         ]
+
+
+def _alike(before: T, item: T) -> bool:
+    fields = (name for name in item.__slots__ if name != "resource_version")
+    return type(before) is type(item) and all(getattr(before, name) == getattr(item, name) for name in fields)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from trainingrun_operator.observed import Job, Pod, Run
+from trainingrun_operator.observed import Job, JobState, Pod, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,19 @@ class View:
             tuple(sorted((job for job in self.jobs if job.owner_uid == uid), key=lambda job: job.attempt)),
             tuple(sorted((pod for pod in self.pods if pod.run_uid == uid), key=_order)),
         )
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the run is still to get its first Job."""
+        return not self.run.status.get("attempt") and all(job.owner_uid != self.run.uid for job in self.jobs)
+
+    @property
+    def peopled(self) -> bool:
+        """Whether the latest attempt has all of its pods, or has ended."""
+        job, pods = self.current()
+        wanted = self.run.spec.get("nodes", 1)
+        over = job is not None and job.state != JobState.ACTIVE
+        return over or len({pod.index for pod in pods}) >= wanted
 
     def current(self) -> tuple[Job | None, tuple[Pod, ...]]:
         """The Job of the latest attempt and its pods by index."""

@@ -40,18 +40,18 @@ def reconciler(cluster: MemoryCluster, clock: Clock | None = None) -> Reconciler
     return Reconciler(cluster, TRAINER_IMAGE, PROGRESS_SECONDS, now, "test", lambda pods: Pulse())
 
 
-def live(cluster: MemoryCluster, exit_code: int = 0) -> Mapping[str, Any]:
+def live(cluster: MemoryCluster, exit_code: int = 0, *, loaded: bool = False) -> Mapping[str, Any]:
     """Takes the run to its end, with a new process after each death; the final status."""
     operator = reconciler(cluster)
     status: dict[str, Any] = {}
     for _ in range(100):
         try:
-            operator.reconcile(cluster.view())
+            operator.reconcile(cluster.view(), loaded=loaded)
         except Killed:
             operator = reconciler(cluster)
             continue
-        status = cluster.objects[names.KIND, NAME]["status"]
-        if status["phase"] in ("Completed", "Failed"):
+        status = cluster.objects[names.KIND, NAME].get("status", {})
+        if status.get("phase") in ("Completed", "Failed"):
             return status
         cluster.step(nodes=2, exit_code=exit_code)
     raise AssertionError(f"the run does not end: {status}")

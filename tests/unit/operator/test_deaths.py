@@ -17,6 +17,8 @@ def eventful() -> MemoryCluster:
 
 SHORT = {code: cluster_with_run(WHOLE) for code in (0, 7)}
 SHORT_END = {code: live(cluster, code) for code, cluster in SHORT.items()}
+LOADED = cluster_with_run(WHOLE)
+LOADED_END = live(LOADED, loaded=True)
 LONG = eventful()
 LONG_END = live(LONG)
 
@@ -36,6 +38,11 @@ class TestDeath:
         }
         assert [status["phase"] for status in cluster.statuses] == ["Pending", "Running", "Completed"]
         assert cluster.reads == ["trainingruns/chest"]
+
+    def test_under_load_that_pods_are_awaited_is_left_out(self) -> None:
+        assert [status["phase"] for status in LOADED.statuses] == ["Running", "Completed"]
+        assert durable(LOADED.created) == durable(SHORT[0].created)
+        assert SHORT_END[0] == LOADED_END
 
     def test_a_run_of_three_attempts_takes_few_as_well(self) -> None:
         assert {name for name in durable(LONG.created) if name.startswith("Job")} == {
@@ -64,6 +71,15 @@ class TestDeath:
         cluster = cluster_with_run(WHOLE)
         cluster.die_at = {write: when}
         assert live(cluster, exit_code) == SHORT_END[exit_code]
+        assert not cluster.die_at, "the process did not die"
+        assert durable(cluster.created) == durable(SHORT[0].created)
+
+    @pytest.mark.parametrize("exit_code", [0, 7])
+    @pytest.mark.parametrize(("write", "when"), deaths(LOADED))
+    def test_so_does_dying_under_load(self, write: int, when: str, exit_code: int) -> None:
+        cluster = cluster_with_run(WHOLE)
+        cluster.die_at = {write: when}
+        assert live(cluster, exit_code, loaded=True) == SHORT_END[exit_code]
         assert not cluster.die_at, "the process did not die"
         assert durable(cluster.created) == durable(SHORT[0].created)
 

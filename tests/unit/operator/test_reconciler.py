@@ -22,7 +22,7 @@ from tests.unit.operator.memory_cluster import MemoryCluster, cluster_with_run
 from trainingrun_api import names
 from trainingrun_operator.errors import RefusedError, UnavailableError
 from trainingrun_operator.observed import Raw
-from trainingrun_operator.reconciler import OUTDATED_SECONDS
+from trainingrun_operator.reconciler import LOADED_SECONDS, LOOK_AGAIN_SECONDS, OUTDATED_SECONDS
 from trainingrun_operator.scrape import Scrape
 
 
@@ -245,6 +245,31 @@ class TestQuiet:
         clock.now += timedelta(seconds=PROGRESS_SECONDS)
         operator.reconcile(cluster.view())
         assert cluster.statuses[-1]["reason"] == "PodsStarting"
+
+    def test_under_load_a_new_run_is_told_of_with_its_pods_or_after_half_a_minute(self) -> None:
+        cluster, clock = cluster_with_run(COMMAND), Clock()
+        operator = reconciler(cluster, clock)
+        outcome = operator.reconcile(cluster.view(), loaded=True)
+        assert (cluster.statuses, outcome.requeue_after) == ([], LOOK_AGAIN_SECONDS)
+        clock.now = NOW + timedelta(seconds=LOADED_SECONDS - 1)
+        cluster.step(nodes=1, exit_code=0)
+        assert operator.reconcile(cluster.view(), loaded=True).requeue_after == 1
+        clock.now = NOW + timedelta(seconds=LOADED_SECONDS)
+        operator.reconcile(cluster.view(), loaded=True)
+        assert [status["reason"] for status in cluster.statuses] == ["PodsStarting"]
+
+    def test_it_is_told_of_at_once_where_the_load_has_passed(self) -> None:
+        cluster = cluster_with_run(COMMAND)
+        operator = reconciler(cluster)
+        operator.reconcile(cluster.view(), loaded=True)
+        operator.reconcile(cluster.view())
+        assert [status["reason"] for status in cluster.statuses] == ["AwaitingPods"]
+
+    def test_a_run_that_waits_for_more_than_its_pods_is_told_of_under_load(self) -> None:
+        cluster = RefusingCluster()
+        cluster.put(raw_run())
+        cluster.refused = "Job"
+        assert reconciler(cluster).reconcile(cluster.view(), loaded=True).status.reason == "Rejected"
 
     def test_an_ended_run_causes_no_request(self) -> None:
         cluster = cluster_with_run(COMMAND)

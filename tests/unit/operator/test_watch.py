@@ -174,12 +174,28 @@ def test_the_news_of_an_ended_job_is_urgent_and_that_of_pods_is_gathered(
         for plural, body, told in (
             ("pods", raw_pod(phase="Succeeded"), (POD_NEWS_SECONDS, Priority.NORMAL)),
             ("jobs", raw_job("Complete"), (0.0, Priority.ENDED)),
-            ("pods", raw_pod(phase="Succeeded"), (POD_NEWS_SECONDS, Priority.ENDED)),
+            ("pods", raw_pod(phase="Failed"), (POD_NEWS_SECONDS, Priority.ENDED)),
         ):
             watched.added.clear()
             server.tell(plural, "MODIFIED", body)
             await until(lambda: watched.added)
             assert watched.added == [(KEY, *told)]
+
+    play(scenario)
+
+
+def test_a_change_that_no_decision_rests_on_is_known_and_wakes_nobody(
+    play: Callable[[Scenario], None],
+) -> None:
+    async def scenario(server: ApiServer, watched: Watched) -> None:
+        await until(lambda: len(watched.added) == 3)
+        watched.added.clear()
+        for plural, body in (("pods", raw_pod()), ("jobs", raw_job())):
+            server.tell(
+                plural, "MODIFIED", {**body, "metadata": {**body["metadata"], "resourceVersion": "9"}}
+            )
+        await until(lambda: list(watched.informer.versions().values()).count("9") == 2)
+        assert watched.added == []
 
     play(scenario)
 
