@@ -1,6 +1,7 @@
 """What every provider offers, and the words that all of them share."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -55,6 +56,10 @@ class Status:
         return "\n".join([f"{self.provider} cluster: {verdict}", *lines])
 
 
+def no_one() -> None:
+    """For whoever does not want to be told."""
+
+
 class Cluster(Protocol):
     """A running, or startable, Kubernetes with two nodes. Every method raises ClusterError."""
 
@@ -67,8 +72,11 @@ class Cluster(Protocol):
     logs: Path
     """The folder in which every log lies."""
 
-    def up(self) -> None:
-        """Bring the cluster up, or find it healthy; what an earlier start left is cleared first."""
+    def up(self, loadable: Callable[[], object] = no_one) -> None:
+        """Bring the cluster up, or find it healthy; what an earlier start left is cleared first.
+
+        `loadable` is told once the cluster takes images, which may be minutes before the rest of it is up.
+        """
 
     def down(self) -> None:
         """Stop everything and leave no process, mount, namespace or interface."""

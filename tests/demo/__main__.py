@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from tests.cluster import Cluster, ClusterError, current
 from tests.cluster.api import DOT_CLUSTER
@@ -36,14 +37,15 @@ class Demo:
     run: Object | None = None
 
     def up(self) -> None:
-        # To compile keeps the processors busy, to make an image the network and the disk.
+        # To compile keeps the processors busy, to make an image and to load it the network and the disk.
+        loadable = Event()
         with ThreadPoolExecutor(max_workers=1) as beside:
-            images = beside.submit(install.build_images)
-            self.cluster.up()
-            images.result()
-
-    def load_images(self) -> None:
-        self.images = install.load_images(self.cluster)
+            images = beside.submit(install.load_images, self.cluster, loadable.wait)
+            try:
+                self.cluster.up(loadable.set)
+            finally:
+                loadable.set()  # nobody waits for a cluster that does not come
+            self.images = images.result()
 
     def install_chart(self) -> None:
         assert self.images is not None
@@ -70,15 +72,11 @@ class Demo:
     def steps(self) -> list[Step]:
         return [
             Step(
-                "test cluster up, images built",
+                "test cluster up, images built and loaded",
                 self.up,
                 "read components/ and image-builds/ there; `make cluster-status` names what is not well, "
-                "`make cluster-down` clears everything; `make demo-local` needs no cluster",
-            ),
-            Step(
-                "images loaded",
-                self.load_images,
-                "`make loaded` repeats it alone",
+                "`make cluster-down` clears everything; `make loaded` does the images alone; "
+                "`make demo-local` needs no cluster",
             ),
             Step(
                 "operator installed by Helm",

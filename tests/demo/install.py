@@ -1,9 +1,10 @@
 """Puts the operator onto a test cluster, as a user would: images in a registry, then Helm."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.cluster.api import TREE, Cluster
+from tests.cluster.api import TREE, Cluster, no_one
 from tests.cluster.images import build
 from tests.cluster.shell import run
 
@@ -23,18 +24,15 @@ class Images:
     trainer: str
 
 
-def build_images() -> None:
-    """Build both images where their content is new, the long one first. Raises ClusterError."""
-    for name in ("trainer", "operator"):
-        build(name)
+def load_images(cluster: Cluster, loadable: Callable[[], object] = no_one) -> Images:
+    """Build both images where their content is new, the long one first, and give them to the cluster.
 
-
-def load_images(cluster: Cluster) -> Images:
-    """Build both images where their content is new, and give them to the cluster. Raises ClusterError."""
-    return Images(
-        operator=cluster.load_image(build("operator")),
-        trainer=cluster.load_image(build("trainer")),
-    )
+    `loadable` returns once the cluster takes images. Raises ClusterError.
+    """
+    trainer = build("trainer")
+    loadable()
+    loaded = cluster.load_image(trainer)
+    return Images(operator=cluster.load_image(build("operator")), trainer=loaded)
 
 
 def ensure_namespace(cluster: Cluster, name: str) -> None:

@@ -3,9 +3,10 @@ started anew, so that there is one way up, whatever an earlier start left behind
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.cluster.api import ClusterError, Status
+from tests.cluster.api import ClusterError, Status, no_one
 from tests.cluster.bare import components, configs, disks, network, pki, registry
 from tests.cluster.bare.layout import (
     AUDIT_LOG,
@@ -59,50 +60,63 @@ class BareCluster(BaseCluster):
         super().__init__()
         self.nodes = [node.name for node in NODES]
 
-    def up(self) -> None:
+    def up(self, loadable: Callable[[], object] = no_one) -> None:
         ensure_packages()
-        self.tools.build(BINARIES)
         definition = components.definition(self.tools.key)
         with exclusive(LOCK):
             if DEFINITION.exists() and DEFINITION.read_text() == definition:
                 self._record(pki.kubeconfig_path("admin").read_text())
                 if self.status().healthy:
                     truncate_beyond(AUDIT_LOG, AUDIT_LOG_LIMIT)
+                    loadable()
                     return
             with step("clearing what an earlier cluster left"):
                 _clear()
             try:
+                self._start_stores()
+                loadable()
+                self._build_tools()
                 self._start()
             except ClusterError as error:
                 raise ClusterError(f"{error}\nAll logs are in {LOGS}.") from error
             DEFINITION.write_text(definition)
 
-    def _start(self) -> None:
-        pause = components.pause_image(self.tools.key)
+    def _start_stores(self) -> None:
+        """All that takes images: it comes with the distribution, while the rest is still to be compiled."""
         with step("network, certificates, configuration"):
             network.create()
             pki.create()
-            BIN.symlink_to(self.tools.folder)
             VOLUMES.mkdir()
-            for path, content in components.config_files(pause).items():
+            for path, content in components.config_files(components.pause_image(self.tools.key)).items():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(content)
-            self._record(pki.kubeconfig_path("admin").read_text())
-        with step("control plane"):
+        with step("registry and container runtimes"):
             start(components.registry())
-            start(components.etcd())
-            start(components.apiserver())
             for node in NODES:
                 start_containerd(node)
                 forget_containers(node)
+            wait_ready("registry", lambda: registry.answers(f"http://{REGISTRY}/v2/"))
+
+    def _build_tools(self) -> None:
+        try:
+            self.tools.build(BINARIES)
+        except BaseException:
+            _clear()
+            raise
+
+    def _start(self) -> None:
+        with step("control plane"):
+            BIN.symlink_to(self.tools.folder)
+            self._record(pki.kubeconfig_path("admin").read_text())
+            start(components.etcd())
+            start(components.apiserver())
             self._wait_for_apiserver()
             for component in (components.controller_manager(), components.scheduler(), components.coredns()):
                 start(component)
         with step("storage and sandbox image"):
             self.kubectl("apply", "--filename=-", input=json.dumps(storage_class(configs.PROVISIONER)))
             start(components.provisioner())
-            wait_ready("registry", lambda: registry.answers(f"http://{REGISTRY}/v2/"))
-            registry.ensure_pause_image(pause, self.binary("pause"))
+            registry.ensure_pause_image(components.pause_image(self.tools.key), self.binary("pause"))
         with step("nodes"):
             for node in NODES:
                 start_node(node)

@@ -3,9 +3,10 @@ with a Docker engine has run it yet.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.cluster.api import ClusterError, Status
+from tests.cluster.api import ClusterError, Status, no_one
 from tests.cluster.base import BaseCluster
 from tests.cluster.cache import cache_root
 from tests.cluster.kind import config
@@ -29,7 +30,11 @@ class KindCluster(BaseCluster):
         self._definition_file = self._state / "definition"
         self.logs = self._state / "logs"
 
-    def up(self) -> None:
+    def up(self, loadable: Callable[[], object] = no_one) -> None:
+        self._up()
+        loadable()
+
+    def _up(self) -> None:
         self.tools.build([*COMMON, "kind"])
         kind = self.binary("kind")
         definition = config.definition(self._volumes, self._audit)
