@@ -26,5 +26,5 @@ def movable_while_suspended(field: str) -> Rule:
 
 
 def _same(new: str, old: str) -> str:
-    """CEL: both are absent, or both are there and equal."""
-    return f"has({new}) == has({old}) && (!has({new}) || {new} == {old})"
+    """CEL: both are absent, or both are there and equal; in few steps: each write of a status takes them."""
+    return f"(has({new}) ? has({old}) && {new} == {old} : !has({old}))"

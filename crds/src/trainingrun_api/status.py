@@ -42,7 +42,17 @@ Message = Annotated[str, Cut(32768)]
 """As long as metav1.Condition's."""
 
 
-class Condition(Report):
+class Part(Report):
+    """A part of the status that one writer replaces as a whole.
+
+    Who owns which of its fields would be half of a stored run, and a fifth of what each write costs the API
+    server.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"x-kubernetes-map-type": "atomic"})
+
+
+class Condition(Part):
     """One observation of the run, as in metav1.Condition."""
 
     type: str = Field(max_length=64, description="What is observed.")
@@ -53,7 +63,7 @@ class Condition(Report):
     message: Message = Field("", description="What happened, where, and what to do.")
 
 
-class Columns(Report):
+class Columns(Part):
     """Ready-made text for kubectl's columns, which cannot compute."""
 
     epoch: Annotated[str, Cut(32)] | None = Field(None, description="Epoch of those planned, such as 12/50.")
@@ -66,7 +76,7 @@ class Columns(Report):
     eta: Annotated[str, Cut(16)] | None = Field(None, description="Time to the planned end, such as 4m10s.")
 
 
-class Progress(Report):
+class Progress(Part):
     """How far training is."""
 
     epoch: Count | None = Field(None, description="Epochs finished.")
@@ -95,7 +105,7 @@ class Metric(Report):
     value: MetricValue
 
 
-class Best(Report):
+class Best(Part):
     """The best epoch by the monitored metric."""
 
     name: MetricName
@@ -103,7 +113,7 @@ class Best(Report):
     epoch: Count = Field(description="Epoch that reached it, counted from 1.")
 
 
-class Checkpoint(Report):
+class Checkpoint(Part):
     """The newest checkpoint on the volume."""
 
     step: Count = Field(description="Optimizer steps in it.")
@@ -118,7 +128,7 @@ class Checkpoint(Report):
     )
 
 
-class LastFailure(Report):
+class LastFailure(Part):
     """What ended the last attempt that failed."""
 
     attempt: int = Field(description="Attempt that failed.")
@@ -132,7 +142,7 @@ class LastFailure(Report):
     advice: Annotated[str, Cut(1024)] = Field("", description="What to do about it.")
 
 
-class Restarts(Report):
+class Restarts(Part):
     """How often attempts ended before the run was complete, since its creation."""
 
     failures: Count = Field(0, description="By an error of the program or a kill.")
@@ -141,7 +151,7 @@ class Restarts(Report):
     total: Count = Field(0, description="All of them.")
 
 
-class Budget(Report):
+class Budget(Part):
     """What is left of `restart.maxFailures`."""
 
     failures: Count = Field(0, description="Failures and stalls since training last got further.")
@@ -171,7 +181,7 @@ class AttemptRecord(Report):
     )
 
 
-class Stopping(Report):
+class Stopping(Part):
     """The operator's own decision to end an attempt; written before the first pod is deleted."""
 
     attempt: Count
@@ -197,10 +207,6 @@ MAX_SILENT_RANKS = 16
 
 class TrainingRunStatus(Report):
     """What the operator knows about the run."""
-
-    # Replaced as a whole by one writer. Who owns which of its fields would be half of a stored run, and a
-    # fifth of what each write costs the API server.
-    model_config = ConfigDict(json_schema_extra={"x-kubernetes-map-type": "atomic"})
 
     phase: Phase | None = Field(
         None, description="Pending, Running, Completed or Failed; derived from conditions."

@@ -80,7 +80,7 @@ class Controller:
         self._metrics = OperatorMetrics(
             registry,
             self._leads,
-            lambda: self.queue.depth if self._elected.is_set() else 0,
+            lambda: self.queue.depth + self._pacing.waiting if self._elected.is_set() else 0,
             lambda: now().timestamp() - (time.monotonic() - self._resync.compared),
             settings.resync_seconds,
         )

@@ -16,7 +16,9 @@ RECONCILE_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 LEADER = gauge(
     "trainingrun_operator_leader", "1 where this operator works, 0 where it stands by for another one"
 )
-QUEUE_DEPTH = gauge("trainingrun_operator_queue_depth", "runs that wait for a worker", unit="runs")
+QUEUE_DEPTH = gauge(
+    "trainingrun_operator_queue_depth", "runs that wait for a worker, or for the pods of others", unit="runs"
+)
 API_REQUESTS = counter(
     "trainingrun_operator_api_requests_total",
     "requests to the API server, repeated ones included; code 0 is no answer",

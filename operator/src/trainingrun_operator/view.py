@@ -28,8 +28,11 @@ class View:
 
     @property
     def fresh(self) -> bool:
-        """Whether the run is still to get its first Job."""
-        return not self.run.status.get("attempt") and all(job.owner_uid != self.run.uid for job in self.jobs)
+        """Whether the run is still to get its first Job, and pods with it."""
+        run = self.run
+        if run.status.get("attempt") or run.spec.get("suspend") or run.spec.get("queue"):
+            return False
+        return all(job.owner_uid != run.uid for job in self.jobs)
 
     @property
     def peopled(self) -> bool:

@@ -55,6 +55,11 @@ def test_a_recorded_run_is_not_new_though_its_job_is_gone() -> None:
     assert not View(run_from(raw_run(status={"attempt": 1}))).fresh
 
 
+@pytest.mark.parametrize("field", [{"suspend": True}, {"queue": "team"}])
+def test_nor_is_one_that_will_get_no_pods_yet(field: dict[str, object]) -> None:
+    assert not View(run_from(raw_run({"image": "x", "command": ["x"], **field}))).fresh
+
+
 @pytest.mark.parametrize("view", [BOTH_PODS, FAILED, None])
 def test_a_run_that_has_its_pods_or_is_over_makes_room_for_the_next(full: Pacing, view: View | None) -> None:
     assert list(full.released(key(0), view)) == [key(100)]
