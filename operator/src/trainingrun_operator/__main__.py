@@ -57,7 +57,7 @@ async def operate(settings: Settings) -> None:
             # The loops come first: kopf ends every task that was started after itself.
             loops = [parts.create_task(loop) for loop in controller.loops()]
             async with probe.answered(settings.health_port, controller.problems):
-                await handlers.watch(settings, informer, controller.queue.add)
+                await handlers.watch(settings, controller.seen)
             for loop in loops:
                 loop.cancel()
     finally:

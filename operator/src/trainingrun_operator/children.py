@@ -16,13 +16,15 @@ from typing import Any
 from trainingrun_api import names
 from trainingrun_operator.cluster import JOBS, PODS, ApiCluster, Resource
 from trainingrun_operator.informer import Informer
-from trainingrun_operator.observed import Job, Key, Pod, Raw, job_from, pod_from
+from trainingrun_operator.observed import Job, JobState, Key, Pod, Raw, job_from, pod_from
 from trainingrun_operator.reflector import Changed, Listed, reflect
 from trainingrun_operator.store import Store, T
 from trainingrun_operator.workqueue import Add, urgency
 
-POD_NEWS_SECONDS = 0.1
-"""The pods of a gang move together: their news is gathered for so long and looked at once."""
+END_SECONDS = 0.1
+"""The pods of a gang end together: the news of that is gathered for so long and looked at once."""
+START_SECONDS = 0.5
+"""As long is gathered what happens to a Job and its pods on their way, which is much and mostly leads on."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,15 @@ class Children:
             _on_change(key, item, False, store, react)
 
     def _on_job(self, key: Key, job: Job, gone: bool) -> None:
-        self._add(key, priority=urgency(self._informer.jobs.get(key, ())))
+        over = gone or job.state != JobState.ACTIVE
+        self._add(key, 0.0 if over else START_SECONDS, urgency(self._informer.jobs.get(key, ())))
 
     def _on_pod(self, key: Key, pod: Pod, gone: bool) -> None:
         self._informer.heard(key, pod, gone=gone)
+        ends = gone or pod.deletion or pod.disruption or not pod.alive
         # The last words of pods whose Job has ended may come after it.
-        self._add(key, POD_NEWS_SECONDS, urgency(self._informer.jobs.get(key, ())))
+        urgent = urgency(self._informer.jobs.get(key, ()))
+        self._add(key, END_SECONDS if ends else START_SECONDS, urgent)
 
 
 def _on_change(key: Key, item: T, gone: bool, store: Store[T], react: Callable[[Key, T, bool], None]) -> None:

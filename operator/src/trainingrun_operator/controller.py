@@ -33,8 +33,8 @@ from trainingrun_operator.informer import Informer
 from trainingrun_operator.leadership import Leadership
 from trainingrun_operator.metrics import OperatorMetrics
 from trainingrun_operator.metrics_page import RunSeries
-from trainingrun_operator.observed import Key
-from trainingrun_operator.pacing import PATIENCE_SECONDS, Pacing
+from trainingrun_operator.observed import Key, Run
+from trainingrun_operator.pacing import Pacing
 from trainingrun_operator.plan import Image
 from trainingrun_operator.pulse import take_pulse
 from trainingrun_operator.reconciler import Outcome, Reconciler
@@ -155,6 +155,12 @@ class Controller:
                 log.warning("waiting for the API server: %s", error)
             await asyncio.sleep(DEFINITION_POLL_SECONDS)
 
+    def seen(self, run: Run, *, gone: bool) -> None:
+        """Takes note of an event of a run."""
+        self._informer.seen(run, gone=gone)
+        if gone or not self._reconciler.rests(run):
+            self.queue.add(run.key)
+
     def problems(self) -> list[str]:
         """Why the operator should be restarted."""
         return health.problems(
@@ -207,8 +213,8 @@ class Controller:
             if view is None:
                 self._forget(key)
                 self.queue.done(key)
-            elif self._pacing.holds(key, view):
-                self.queue.done(key, PATIENCE_SECONDS)
+            elif (wait := self._pacing.wait(key, view)) is not None:
+                self.queue.done(key, wait)
             else:
                 await self._step(key, view)
 
@@ -246,7 +252,7 @@ class Controller:
         if outcome.started and not view.run.spec.get("queue"):
             self._pacing.started(key)
         _, pods = view.current()
-        self.series.publish(Shown(view.run, outcome.status, pods, self._now()))
+        self.series.publish(Shown(outcome.run or view.run, outcome.status, pods, self._now()))
         for record in outcome.ended:
             self._metrics.count_attempt(record.outcome, record.reason)
         if outcome.status.phase == Phase.RUNNING:

@@ -1,26 +1,31 @@
 """The only door to kopf, which serves as an informer of TrainingRuns and nothing else; their Jobs and pods
 come by `children`.
 
-The handler keeps what it is told and puts a key on the queue; it decides nothing and writes nothing. So kopf
-needs no finalizers, annotations or retries of its own, and the number of events does not matter.
+The handler hands on what it is told; it decides nothing and writes nothing. So kopf needs no finalizers,
+annotations or retries of its own, and the number of events does not matter.
 It keeps no indices either: for each object of a list kopf would wake all those that wait for the others.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import kopf
 
 from trainingrun_api import names
-from trainingrun_operator.informer import Informer
-from trainingrun_operator.observed import run_from
+from trainingrun_operator.observed import Run, run_from
 from trainingrun_operator.settings import Settings
-from trainingrun_operator.workqueue import Add
 
 RUNS = (names.GROUP, names.VERSION, names.PLURAL)
 
 OUTAGE_BACKOFFS = (1, 1, 2, 3) + (5,) * 120
 """Seconds between tries while the API server is away: the watch is back within moments of its return. After
 ten minutes the process ends, which Kubernetes then takes for a new trouble and starts it again at once."""
+
+
+class Seen(Protocol):
+    """Takes note of an event of a run."""
+
+    def __call__(self, run: Run, *, gone: bool) -> None:
+        """`gone` where it was the last one."""
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
@@ -36,11 +41,11 @@ class _NoDiffs(kopf.DiffBaseStorage):
         pass
 
 
-async def watch(settings: Settings, informer: Informer, add: Add) -> None:
+async def watch(settings: Settings, seen: Seen) -> None:
     """Watches until SIGTERM or SIGINT; fails where the watch cannot go on, so that Kubernetes restarts the
     process."""
     await kopf.operator(
-        registry=_registry(informer, add),
+        registry=_registry(seen),
         settings=_kopf_settings(),
         standalone=True,
         clusterwide=not settings.namespaces,
@@ -70,7 +75,7 @@ def _kopf_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def _registry(informer: Informer, add: Add) -> kopf.OperatorRegistry:
+def _registry(seen: Seen) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -79,8 +84,6 @@ def _registry(informer: Informer, add: Add) -> kopf.OperatorRegistry:
 
     @kopf.on.event(*RUNS, registry=registry)
     async def on_run(body: kopf.Body, type: str | None, **_: Any) -> None:
-        run = run_from(body)
-        informer.seen(run, gone=type == "DELETED")
-        add(run.key)
+        seen(run_from(body), gone=type == "DELETED")
 
     return registry

@@ -13,7 +13,7 @@ from trainingrun_operator.view import View
 
 MOST_STARTING = 32
 PATIENCE_SECONDS = 5.0
-"""How long a run without pods holds up others, and after which those look again."""
+"""How long a run without pods holds up others, and after which the first of those look again."""
 
 
 class Pacing:
@@ -30,13 +30,15 @@ class Pacing:
         """How many runs wait."""
         return len(self._waiting)
 
-    def holds(self, key: Key, view: View) -> bool:
-        """Whether a run must not start yet; it is then one of those that `released` names."""
+    def wait(self, key: Key, view: View) -> float | None:
+        """Where a run must not start yet, the seconds after which it should look again; `released` may name
+        it before."""
         if not view.fresh or self._room() > 0:
             self._waiting.pop(key, None)
-            return False
+            return None
+        ahead = 0 if key in self._waiting else len(self._waiting)
         self._waiting[key] = None
-        return True
+        return PATIENCE_SECONDS * (1 + ahead // MOST_STARTING)
 
     def started(self, key: Key) -> None:
         """The Job of a run was created."""

@@ -68,6 +68,8 @@ class Outcome:
     """Whether the Job of an attempt was created in this step."""
     ended: tuple[AttemptRecord, ...] = ()
     """Attempts whose end was written down in this step."""
+    run: Run | None = None
+    """The run as it was written in this step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class _Written:
     """resourceVersions from before the write."""
     held_since: datetime | None = None
     """Since when a change has been held back which may soon be overtaken."""
+    resting: bool = False
+    """Whether there is nothing to be done until something happens."""
 
 
 class Reconciler:
@@ -129,7 +133,8 @@ class Reconciler:
         view = replace(view, run=self._latest(view.run))
         outcome = self._step(view, scrape, rivals, hears, loaded)
         phase_before = view.run.status.get("phase")
-        return replace(outcome, stirred=self._projects.news(self._known(view), phase_before))
+        known = replace(view, run=outcome.run or view.run)
+        return replace(outcome, stirred=self._projects.news(known, phase_before))
 
     def _step(
         self, view: View, scrape: Scrape | None, rivals: Iterable[View], hears: bool, loaded: bool
@@ -169,6 +174,16 @@ class Reconciler:
             plan = refused(situation, error)
         return replace(self._finish(situation, plan, loaded), started=bool(plan.create))
 
+    def rests(self, run: Run) -> bool:
+        """Whether the watch shows a run just as this process wrote it, and nothing was left to do: such an
+        echo is no news. The event loop asks, whatever the threads are at."""
+        written = self._written.get(run.uid)
+        if written is None or not written.resting or written.run.resource_version != run.resource_version:
+            return False
+        if run.over:
+            self._written.pop(run.uid, None)
+        return True
+
     def forget(self, uid: str) -> Key | None:
         """Drops what is remembered of a run that no longer exists; the project that it held."""
         self._written.pop(uid, None)
@@ -191,7 +206,7 @@ class Reconciler:
         if written and written.outdated:
             # The index has caught up, and versions only go on.
             if run.over:
-                del self._written[run.uid]
+                self._written.pop(run.uid, None)
             else:
                 self._written[run.uid] = replace(written, outdated=frozenset())
         return run
@@ -246,7 +261,7 @@ class Reconciler:
         """Everything after the creations; nothing of it where the decision rested on an outdated run."""
         old = standing.status
         try:
-            new, early = self._record(standing, plan.status or old, loaded)
+            new, early, run = self._record(standing, plan.status or old, loaded)
         except ConflictError:
             return Outcome(old, OUTDATED_SECONDS)
         except NotFoundError:
@@ -257,27 +272,31 @@ class Reconciler:
             self._cluster.delete(
                 resource, standing.run.namespace, deletion.name, deletion.uid, deletion.grace_seconds
             )
-        if new is not old:
+        if run:
             self._tell(standing, new)
         waits = [seconds for seconds in (plan.requeue_after, early) if seconds is not None]
         known = {record.number for record in old.attempts or ()}
         ended = tuple(record for record in new.attempts or () if record.number not in known)
-        return Outcome(new, min(waits, default=None), ended=ended)
+        return Outcome(new, min(waits, default=None), ended=ended, run=run)
 
     def _record(
         self, standing: Standing, new: TrainingRunStatus, loaded: bool
-    ) -> tuple[TrainingRunStatus, float | None]:
-        """Writes the status where it changed; the status as it stands, and in how many seconds it may be
-        written where that is too early for live numbers."""
+    ) -> tuple[TrainingRunStatus, float | None, Run | None]:
+        """Writes the status where it changed; the status as it stands, in how many seconds to look again, and
+        the run where it was written.
+
+        That is later where it is too early for live numbers, and otherwise what the written status leaves to
+        be done.
+        """
         run, old = standing.run, standing.status
         if new == old:
-            return old, None
+            return old, None, None
         if loaded and old.phase is None and expected(new):
             left = LOADED_SECONDS - seconds_between(
                 self._unrecorded.setdefault(run.uid, standing.now), standing.now
             )
             if left > 0:
-                return old, min(left, LOOK_AGAIN_SECONDS)
+                return old, min(left, LOOK_AGAIN_SECONDS), None
         self._unrecorded.pop(run.uid, None)
         before = self._written.get(run.uid)
         if before and not urgent(old, new):
@@ -286,13 +305,15 @@ class Reconciler:
                 self._written[run.uid] = before = replace(before, held_since=standing.now)
             age = seconds_between(before.held_since or before.at, standing.now)
             if 0 <= age < self._progress_seconds:  # below 0 where the clock was set back
-                return old, self._progress_seconds - age
+                return old, self._progress_seconds - age, None
         answer = self._cluster.replace_status(_with_status(run, new))
         outdated = {run.resource_version} | (before.outdated if before else frozenset())
-        self._written[run.uid] = _Written(run_from(answer), standing.now, frozenset(outdated))
+        written = run_from(answer)
+        resting, early = _look_again(replace(standing, run=written, status=new))
+        self._written[run.uid] = _Written(written, standing.now, frozenset(outdated), resting=resting)
         if old.reason != new.reason:
             log.info("%s: %s: %s", new.phase, new.reason, new.message)
-        return new, None
+        return new, early, written
 
     def _tell(self, standing: Standing, new: TrainingRunStatus) -> None:
         """Posts the news. It may get lost: the conditions hold the truth."""
@@ -302,6 +323,15 @@ class Reconciler:
                 self._cluster.create(events.manifest(event, standing.run, moment, self._reporter))
             except (ApiError, UnavailableError) as error:
                 log.warning("event %s could not be posted: %s", event.reason, error)
+
+
+def _look_again(standing: Standing) -> tuple[bool, float | None]:
+    """Whether a run as it was just written leaves nothing to do, and in how many seconds it will."""
+    if not isinstance(standing, Situation):
+        return False, None
+    plan = decide(standing)
+    more = plan.verify or plan.create or plan.delete or plan.status not in (None, standing.status)
+    return not more, None if more else plan.requeue_after
 
 
 def _status(run: Run) -> TrainingRunStatus:

@@ -35,10 +35,10 @@ def full(clock: Clock) -> Pacing:
     """As many runs as may are starting; two more wait."""
     pacing = Pacing(clock)
     for number in range(MOST_STARTING):
-        assert not pacing.holds(key(number), NEW)
+        assert pacing.wait(key(number), NEW) is None
         pacing.started(key(number))
     for number in (100, 101):
-        assert pacing.holds(key(number), NEW)
+        assert pacing.wait(key(number), NEW) == PATIENCE_SECONDS
     return pacing
 
 
@@ -63,33 +63,39 @@ def test_nor_is_one_that_will_get_no_pods_yet(field: dict[str, object]) -> None:
 @pytest.mark.parametrize("view", [BOTH_PODS, FAILED, None])
 def test_a_run_that_has_its_pods_or_is_over_makes_room_for_the_next(full: Pacing, view: View | None) -> None:
     assert list(full.released(key(0), view)) == [key(100)]
-    assert not full.holds(key(100), NEW)
+    assert full.wait(key(100), NEW) is None
     full.started(key(100))
-    assert full.holds(key(101), NEW)
+    assert full.wait(key(101), NEW) == PATIENCE_SECONDS
     assert full.waiting == 1
 
 
 @pytest.mark.parametrize("view", [STARTED, ONE_POD])
 def test_one_that_lacks_pods_makes_none(full: Pacing, view: View) -> None:
     assert list(full.released(key(0), view)) == []
-    assert full.holds(key(100), NEW)
+    assert full.wait(key(100), NEW) == PATIENCE_SECONDS
 
 
 def test_pods_that_do_not_come_hold_nobody_up_for_long(full: Pacing, clock: Clock) -> None:
     clock.now = PATIENCE_SECONDS - 0.1
-    assert full.holds(key(100), NEW)
+    assert full.wait(key(100), NEW) == PATIENCE_SECONDS
     clock.now = PATIENCE_SECONDS
-    assert not full.holds(key(100), NEW)
-    assert not full.holds(key(101), NEW)
+    assert full.wait(key(100), NEW) is None
+    assert full.wait(key(101), NEW) is None
     assert full.waiting == 0
 
 
 def test_a_run_under_way_is_never_held(full: Pacing) -> None:
-    assert not full.holds(key(200), STARTED)
-    assert not full.holds(key(200), BOTH_PODS)
+    assert full.wait(key(200), STARTED) is None
+    assert full.wait(key(200), BOTH_PODS) is None
 
 
 def test_one_that_is_deleted_waits_no_more(full: Pacing) -> None:
     assert list(full.released(key(100), None)) == []
     assert full.waiting == 1
     assert list(full.released(key(0), BOTH_PODS)) == [key(101)]
+
+
+def test_those_far_behind_look_again_when_it_may_be_their_turn(full: Pacing) -> None:
+    waits = [full.wait(key(number), NEW) for number in range(102, 102 + 2 * MOST_STARTING)]
+    assert waits[MOST_STARTING - 3 :][:2] == [PATIENCE_SECONDS, 2 * PATIENCE_SECONDS]
+    assert full.wait(key(101 + 2 * MOST_STARTING), NEW) == PATIENCE_SECONDS

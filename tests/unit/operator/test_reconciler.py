@@ -332,3 +332,45 @@ def test_forgetting_a_run_forgets_its_writes() -> None:
     reads = len(cluster.reads)
     operator.reconcile(before)
     assert len(cluster.reads) == reads + 1
+
+
+class TestRest:
+    """After a write, whether the run as it stands needs another look when the watch shows it."""
+
+    def test_where_a_run_rests_another_look_does_nothing(self) -> None:
+        cluster = cluster_with_run(COMMAND)
+        operator = reconciler(cluster)
+        rested = []
+        for _ in range(8):
+            outcome = operator.reconcile(cluster.view())
+            if outcome.run and operator.rests(outcome.run):
+                rested.append(outcome.status.phase)
+                writes = cluster.writes
+                again = operator.reconcile(cluster.view())
+                assert cluster.writes == writes
+                never = float("inf")
+                assert (outcome.requeue_after or never) <= (again.requeue_after or never)
+            cluster.step(nodes=1, exit_code=0)
+        assert rested == ["Pending", "Running", "Completed"]
+
+    def test_one_that_somebody_else_has_written_since_is_news(self) -> None:
+        cluster = cluster_with_run(COMMAND)
+        operator = reconciler(cluster)
+        written = None
+        while written is None or written.status["phase"] != "Running":
+            written = operator.reconcile(cluster.view()).run
+            cluster.step(nodes=1, exit_code=0)
+        assert operator.rests(written)
+        assert not operator.rests(replace(written, resource_version="later"))
+        assert not reconciler(cluster).rests(written)
+
+    def test_an_ended_run_is_forgotten_once_the_watch_shows_it(self) -> None:
+        cluster = cluster_with_run(COMMAND)
+        operator = reconciler(cluster)
+        written = None
+        while written is None or not written.over:
+            written = operator.reconcile(cluster.view()).run
+            cluster.step(nodes=1, exit_code=0)
+        assert UID in operator._written
+        assert operator.rests(written)
+        assert UID not in operator._written

@@ -16,10 +16,10 @@ from kubernetes.client import ApiClient, Configuration
 
 from tests.unit.operator.builders import NAME, NAMESPACE, dead_pod, raw_job, raw_pod, raw_run
 from trainingrun_operator import handlers
-from trainingrun_operator.children import POD_NEWS_SECONDS, Children
+from trainingrun_operator.children import END_SECONDS, START_SECONDS, Children
 from trainingrun_operator.cluster import ApiCluster
 from trainingrun_operator.informer import Informer
-from trainingrun_operator.observed import Key
+from trainingrun_operator.observed import Key, Run
 from trainingrun_operator.settings import Settings
 from trainingrun_operator.workqueue import Priority
 
@@ -86,6 +86,10 @@ class Watched:
     informer: Informer = field(default_factory=Informer)
     added: list[tuple[Key, float, Priority]] = field(default_factory=list)
 
+    def seen(self, run: Run, *, gone: bool) -> None:
+        self.informer.seen(run, gone=gone)
+        self.add(run.key)
+
     def add(self, key: Key, delay: float = 0.0, priority: Priority = Priority.NORMAL) -> None:
         self.added.append((key, delay, priority))
 
@@ -121,7 +125,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario]
         children = Children(cluster, watched.informer, (), watched.add, stopping)
         following = asyncio.create_task(children.work())
         await until(lambda: watched.informer.jobs and watched.informer.pods)
-        watch = asyncio.create_task(handlers.watch(settings, watched.informer, watched.add))
+        watch = asyncio.create_task(handlers.watch(settings, watched.seen))
         acting = asyncio.create_task(bounded(scenario(server, watched)))
         try:
             await asyncio.wait([watch, following, acting], return_when=asyncio.FIRST_COMPLETED)
@@ -166,15 +170,17 @@ def test_lists_fill_the_informer(play: Callable[[Scenario], None]) -> None:
     play(scenario)
 
 
-def test_the_news_of_an_ended_job_is_urgent_and_that_of_pods_is_gathered(
+def test_the_end_of_a_job_is_urgent_and_what_happens_to_pods_is_gathered(
     play: Callable[[Scenario], None],
 ) -> None:
     async def scenario(server: ApiServer, watched: Watched) -> None:
         await until(lambda: len(watched.added) == 3)
         for plural, body, told in (
-            ("pods", raw_pod(phase="Succeeded"), (POD_NEWS_SECONDS, Priority.NORMAL)),
+            ("pods", raw_pod(node="n2"), (START_SECONDS, Priority.NORMAL)),
+            ("jobs", {**raw_job(), "spec": {"suspend": True}}, (START_SECONDS, Priority.NORMAL)),
+            ("pods", raw_pod(phase="Succeeded"), (END_SECONDS, Priority.NORMAL)),
             ("jobs", raw_job("Complete"), (0.0, Priority.ENDED)),
-            ("pods", raw_pod(phase="Failed"), (POD_NEWS_SECONDS, Priority.ENDED)),
+            ("pods", raw_pod(phase="Failed"), (END_SECONDS, Priority.ENDED)),
         ):
             watched.added.clear()
             server.tell(plural, "MODIFIED", body)
