@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from trainingrun_operator.observed import Key
 from trainingrun_operator.view import View
 
-MOST_STARTING = 32
+MOST_STARTING = 6
 PATIENCE_SECONDS = 5.0
 """How long a run without pods holds up others, and after which the first of those look again."""
 
