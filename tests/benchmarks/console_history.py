@@ -217,7 +217,6 @@ def measure(history: History, runs: int) -> None:
     show("to the last page", list(walk(history, Filter(), "-monitor_value")))
     for name, wanted in filters(runs):
         show(f"count: {name}"[:25], [timed(history.count, wanted) for _ in range(20)])
-    show("active", [timed(history.active) for _ in range(20)])
     show("projects", [timed(history.projects, None) for _ in range(20)])
 
 

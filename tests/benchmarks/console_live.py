@@ -91,7 +91,7 @@ def serve(url: str, port: int, polled: float | None = None, pipe: Pipe | None = 
     raise_limit()
     history = History.open(url)
     hub = Hub(history, poll_seconds=polled or 2.0)
-    settings = Settings(database_url=url, port=port, requests_per_second=1e6)
+    settings = Settings(requests_per_second=1e6)
     app = create_app(Console(settings, history, hub, cast(Any, OpenGate())))
     if pipe is not None:
         changed = hub.changed if polled is None else None

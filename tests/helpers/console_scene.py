@@ -255,7 +255,6 @@ class Scene:
         self.objects = objects()
         self.hub = StillHub()
         given = {
-            "database_url": database_url,
             "loopback": False,
             "namespaces": ("radiology", "cardiology", "secret"),
             "allowed_hosts": ("console.test",),

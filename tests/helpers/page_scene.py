@@ -74,7 +74,7 @@ def serving(
     cluster, port = MadeUpCluster(), free_port()
     history = History.open(f"sqlite:///{folder}/history.db")
     with cluster.serving() as connection:
-        settings = Settings(database_url="", port=port, requests_per_second=1000)
+        settings = Settings(requests_per_second=1000)
         hub = Hub(history, poll_seconds=0.2)
         made = gate(connection, port) if gate else OpenGate(Anna(connection, refused))
         app = create_app(Console(settings, history, hub, made))

@@ -17,18 +17,16 @@ from trainingrun_console.option_values import (
     run_directory,
     switch,
 )
-from trainingrun_console.settings import PORT, Settings
+from trainingrun_console.settings import LOOPBACK_HOSTS, PORT, REQUESTS_PER_SECOND, Settings
 
 PREFIX = "TRAININGRUN_CONSOLE_"
 PROGRAM = "trainingrun-console"
 WRONG_USAGE = 2
 ANY = "*"
-REQUESTS_PER_SECOND = 50
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 FORMATS = ("json", "text")
 WHICH = ("namespace", "all_namespaces")
 """Options that exclude each other: one on the command line counts more than the variables of both."""
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 SERVE_HELP = """\
 Shows training runs as they learn, and keeps those that are gone: pages, REST, server-sent events and
 WebSocket, all on one port.
@@ -129,7 +127,7 @@ SERVING = (
            "times. Requests to any other name are refused", allowed_host, "NAME", many=True),
     Option("--secure-cookies", "send cookies over TLS only, which a proxy before this service ends; with "
            "--in-cluster"),
-    Option("--requests-per-second", f"of one caller, in the mean. Default: {REQUESTS_PER_SECOND}", positive,
+    Option("--requests-per-second", f"of one caller, in the mean. Default: {REQUESTS_PER_SECOND:g}", positive,
            "NUMBER"),
     Option("--log-format", "json for log collectors, or text. Default: text, and json with --in-cluster",
            one_of(*FORMATS), "FORMAT"),
@@ -193,18 +191,10 @@ def contradiction(given: argparse.Namespace) -> str | None:
     return None
 
 
-def settings(given: argparse.Namespace, *, database_url: str, port: int, own_namespace: str) -> Settings:
-    """Of a service.
-
-    Args:
-        port: the one that it has got.
-        own_namespace: of the kubeconfig's context.
-    """
+def settings(given: argparse.Namespace, own_namespace: str) -> Settings:
+    """Of a service; `own_namespace` is that of the kubeconfig's context."""
     whole = given.all_namespaces or given.in_cluster
     return Settings(
-        database_url=database_url,
-        host=given.host or "",
-        port=port,
         loopback=not given.in_cluster,
         namespaces=tuple(given.namespace) if given.namespace else None if whole else (own_namespace,),
         secure_cookies=bool(given.secure_cookies),

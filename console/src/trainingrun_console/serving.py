@@ -61,12 +61,7 @@ def serve(given: argparse.Namespace) -> None:
     with closing(listen(host, PORT if given.port is None else given.port)) as listener, ExitStack() as stack:
         port = int(listener.getsockname()[1])
         history = stack.enter_context(closing(_history(given, connection)))
-        settings = options.settings(
-            given,
-            database_url=given.database or "",
-            port=port,
-            own_namespace=connection.namespace,
-        )
+        settings = options.settings(given, connection.namespace)
         gate: ClusterGate | LoopbackGate
         if given.in_cluster:
             gate = ClusterGate(connection, secure=settings.secure_cookies)

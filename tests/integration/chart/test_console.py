@@ -60,7 +60,7 @@ def understood(*settings: str) -> Settings:
     program, *arguments = container["command"]
     assert program == "trainingrun-console"
     given: Namespace = options.parse(arguments, {f"{options.PREFIX}DATABASE": "x", **environ(*settings)})
-    return options.settings(given, database_url="", port=PORT, own_namespace="unused")
+    return options.settings(given, "unused")
 
 
 def granted(role: Object) -> set[tuple[str, str]]:
@@ -218,10 +218,10 @@ def test_every_setting_reaches_the_program(monkeypatch: pytest.MonkeyPatch) -> N
     )  # fmt: skip
     assert (found.keep_days, found.keep_runs, found.requests_per_second) == (30, 100, 7.0)
     assert found.run_directories == {"team-a/results": Path("/runs/0")}
-    assert (found.loopback, found.port, found.host) == (False, PORT, "")
+    assert not found.loopback
     plain = understood(ON)
     assert (plain.keep_days, plain.keep_runs) == (None, None)
-    assert plain.requests_per_second == Settings(database_url="").requests_per_second
+    assert plain.requests_per_second == Settings().requests_per_second
 
 
 def test_claims_with_results_are_mounted_for_reading_where_the_program_looks_for_them() -> None:

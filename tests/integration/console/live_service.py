@@ -55,9 +55,7 @@ class Service:
 
     @contextmanager
     def running(self) -> Iterator["Service"]:
-        settings = Settings(
-            database_url="", loopback=False, namespaces=("radiology", "cardiology"), requests_per_second=1e6
-        )
+        settings = Settings(loopback=False, namespaces=("radiology", "cardiology"), requests_per_second=1e6)
         app = create_app(Console(settings, self.history, self.hub, self.gate))
         options: dict[str, Any] = {**SERVER, "http": HttpProtocol, "log_level": "error", "lifespan": "off"}
         self.server = uvicorn.Server(uvicorn.Config(app, port=self.port, **options))

@@ -144,9 +144,7 @@ def place(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     admin = connect(kubeconfig=cluster.kubeconfig)
     own = with_token(admin, tokens["console"])
     history = History.open(f"sqlite:///{tmp_path_factory.mktemp('console')}/history.db")
-    settings = Settings(
-        database_url="", loopback=False, namespaces=(mine, theirs), allowed_hosts=("console.test",)
-    )
+    settings = Settings(loopback=False, namespaces=(mine, theirs), allowed_hosts=("console.test",))
     gate = ClusterGate(own, seconds=KEPT_SECONDS)
     app = create_app(Console(settings, history, cast(Any, StillHub()), gate))
     yield Place(admin, own, mine, theirs, tokens, history, app)
@@ -311,7 +309,7 @@ def test_a_token_is_in_no_log(place: Place, caplog: pytest.LogCaptureFixture) ->
 def test_an_api_server_that_is_away_is_told_as_such(place: Place) -> None:
     away = with_token(place.own, place.tokens["console"])
     away.client.configuration.host = "https://127.0.0.1:9"
-    settings = Settings(database_url="", loopback=False, allowed_hosts=("*",))
+    settings = Settings(loopback=False, allowed_hosts=("*",))
     app = create_app(Console(settings, place.history, cast(Any, StillHub()), ClusterGate(away)))
     answer = TestClient(app).get("/runs", headers={"Authorization": "Bearer x"})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

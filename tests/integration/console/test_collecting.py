@@ -144,7 +144,7 @@ def begin(scene: Scene, history: History) -> Iterator[Begin]:
         kubeconfig: Path | None = None, changed: Callable[[str], None] = lambda _: None, store: Any = history
     ) -> Any:
         connection = Counting(connect(kubeconfig=kubeconfig or scene.runs.cluster.kubeconfig))
-        settings = Settings(database_url="", namespaces=[scene.runs.namespace])
+        settings = Settings(namespaces=[scene.runs.namespace])
         collector = Collector(connection, store, settings, changed)
         collector.start()
         started.append(collector)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.helpers import browser as browsers
 from tests.helpers import made_up_runs, page_scene
 from tests.helpers.browser import NARROW, WIDE, opened
 from tests.helpers.page_scene import Scene
@@ -16,18 +15,6 @@ from trainingrun_console.access.loopback_gate import LoopbackGate
 from trainingrun_console.history.records import Run
 
 MANY = 10_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.launched() as found:
-        yield found
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    with page_scene.serving(tmp_path) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.helpers import browser as browsers
 from tests.helpers import made_up_runs, page_scene
 from tests.helpers.browser import NARROW, WIDE, opened
 from tests.helpers.page_scene import Scene
@@ -59,12 +58,6 @@ PAGES = {
     "yaml": "/ui/new?mode=yaml&like={chest-base}",
     "login": "/login",
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.launched() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

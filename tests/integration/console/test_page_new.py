@@ -1,28 +1,13 @@
 """The form of a new run in a browser: errors beside fields, YAML for experts, and the run that it starts."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.helpers import browser as browsers
-from tests.helpers import made_up_runs, page_scene
+from tests.helpers import made_up_runs
 from tests.helpers.browser import opened
 from tests.helpers.page_scene import Scene
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.launched() as found:
-        yield found
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    with page_scene.serving(tmp_path) as found:
-        yield found
 
 
 def fill(page: Page, **values: str) -> None:

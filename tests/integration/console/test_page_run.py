@@ -1,6 +1,5 @@
 """One run in a browser: live curves, its diagnosis, its log, and what somebody does about it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,25 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.helpers import browser as browsers
 from tests.helpers import made_up_runs, page_scene
 from tests.helpers.browser import opened
 from tests.helpers.made_up_runs import EPOCHS, epoch_of
 from tests.helpers.page_scene import Scene
 from trainingrun_api.reasons import Phase
 from trainingrun_console.history.records import Run
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.launched() as found:
-        yield found
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    with page_scene.serving(tmp_path) as found:
-        yield found
 
 
 @pytest.fixture

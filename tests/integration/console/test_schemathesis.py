@@ -65,7 +65,7 @@ def document(scene: Scene) -> Any:
 
 def operations() -> list[tuple[str, str]]:
     """Paths and methods of all but the streams, which never end."""
-    given_settings = Settings(database_url="sqlite://")
+    given_settings = Settings()
     nothing: Any = None
     paths = create_app(Console(given_settings, nothing, nothing, nothing)).openapi()["paths"]
     return [

@@ -126,6 +126,7 @@ def test_the_environment_is_the_operators_for_one_node(
         names.ENV_ATTEMPT: "4",
         names.ENV_GPUS: "0",
         names.ENV_METRICS_PORT: "5678",
+        names.ENV_METRICS_ADDRESS: "127.0.0.1",
         names.ENV_RUN_DIR: str(tmp_path / "chest"),
         names.ENV_CHECKPOINT_SECONDS: str(spec.checkpoints and spec.checkpoints.every_seconds),
         names.ENV_TERMINATION_LOG: str(files.termination(4)),

@@ -132,6 +132,15 @@ def test_unknown_tokens_of_one_address_are_reviewed_at_a_rate(server: Reviewer, 
     assert answers[-1] == HTTPStatus.TOO_MANY_REQUESTS
 
 
+def test_a_token_that_is_known_counts_towards_no_rate(server: Reviewer, clock: Clock) -> None:
+    gate = ClusterGate(server, seconds=10, clock=clock)
+    for number in range(200):
+        clock.now = 100 + number // 100 * 11
+        assert gate.caller(bearer()).name == "anna"
+    refused(gate, bearer("guess"))
+    assert len(server.asked) == 3
+
+
 def test_the_callers_connection_has_the_callers_token_and_none_of_the_services(server: Reviewer) -> None:
     server.client.configuration.cert_file = "/service.crt"
     settings = ClusterGate(server).caller(bearer()).connection().client.configuration

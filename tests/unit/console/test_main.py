@@ -8,7 +8,7 @@ import pytest
 
 from trainingrun_console import options
 from trainingrun_console.database_file import database_file, make_private
-from trainingrun_console.settings import PORT, Settings
+from trainingrun_console.settings import Settings
 
 POSTGRESQL = "postgresql://console:secret@db:5432/runs"
 OWN = ("127.0.0.1", "localhost", "[::1]")
@@ -19,7 +19,7 @@ CLUSTER = ("serve", "--in-cluster", f"--database={POSTGRESQL}")
 def settings(*arguments: str, **variables: str) -> Settings:
     environ = {options.PREFIX + name: value for name, value in variables.items()}
     given = options.parse(arguments, environ)
-    return options.settings(given, database_url=given.database or "", port=PORT, own_namespace="mine")
+    return options.settings(given, "mine")
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,12 @@ def test_a_wrong_variable_is_refused_by_its_name(
         (["serve", "-A"], {}, "namespaces", None),
         (CLUSTER, {}, "namespaces", None),
         (CLUSTER, {}, "loopback", False),
-        (CLUSTER, {}, "database_url", POSTGRESQL),
         (["serve", "-n", "a", "-n", "b"], {}, "namespaces", ("a", "b")),
         (["serve"], {"NAMESPACE": "a, b"}, "namespaces", ("a", "b")),
         (["serve", "-n", "c"], {"NAMESPACE": "a,b"}, "namespaces", ("c",)),
         (["serve"], {"ALL_NAMESPACES": "true"}, "namespaces", None),
+        (["serve", "-A"], {"NAMESPACE": "a,b"}, "namespaces", None),
+        (["serve", "-n", "c"], {"ALL_NAMESPACES": "true"}, "namespaces", ("c",)),
         (["serve"], {"IN_CLUSTER": "false"}, "loopback", True),
         (["serve"], {"IN_CLUSTER": "True", "DATABASE": POSTGRESQL}, "loopback", False),
         (["serve"], {"KEEP_DAYS": "30"}, "keep_days", 30),

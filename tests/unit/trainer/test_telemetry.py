@@ -2,11 +2,13 @@
 
 import re
 
+import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from trainingrun_api import telemetry as names
 from trainingrun_api.exposition import MetricFamily
+from trainingrun_api.listening import every_address
 from trainingrun_api.telemetry import TrainerPhase
 from trainingrun_trainer import heartbeat_page
 from trainingrun_trainer.heartbeat import Heartbeat, Heartbeats
@@ -135,3 +137,14 @@ def test_the_pages_are_what_the_definitions_say() -> None:
 
 def test_the_definition_names_every_phase() -> None:
     assert re.findall(r"`([a-z-]+)`", names.PHASE.help) == [*TrainerPhase]
+
+
+@pytest.mark.parametrize(("address", "bound"), [(None, every_address()), ("127.0.0.1", "127.0.0.1")])
+def test_it_answers_at_every_address_or_at_the_one_that_is_given(
+    address: str | None, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(f"{Telemetry.__module__}.start_http_server", lambda *given: asked.extend(given))
+    served_by = Telemetry(Heartbeat())
+    served_by.serve(9400, address)
+    assert asked == [9400, bound, served_by.registry]

@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if attempt.leads:
             attempt.database = Mirror.of(directory, os.environ)
             if port:
-                attempt.telemetry.serve(port)
+                attempt.telemetry.serve(port, os.environ.get(names.ENV_METRICS_ADDRESS))
         training.run(attempt)
         if attempt.leads:
             message = attempt.message(TerminationMessage(outcome="completed"))

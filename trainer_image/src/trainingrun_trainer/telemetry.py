@@ -70,9 +70,9 @@ class Telemetry:
             self._single[family] = self._gauge(family)
         self._single[family].set(value)
 
-    def serve(self, port: int) -> None:
-        """Answer at every address from a daemon thread."""
-        start_http_server(port, every_address(), self.registry)
+    def serve(self, port: int, address: str | None = None) -> None:
+        """Answer at that address, or at every one, from a daemon thread."""
+        start_http_server(port, address or every_address(), self.registry)
 
     def plan(
         self, *, epochs: int, steps: int, done: int, monitor: str, seconds_per_epoch: float | None = None

@@ -49,6 +49,7 @@ def environment(
         "PET_MASTER_ADDR": LOOPBACK,
         "PET_MASTER_PORT": str(master),
         names.ENV_METRICS_PORT: str(metrics),
+        names.ENV_METRICS_ADDRESS: LOOPBACK,
         names.ENV_RUN_DIR: str(files.directory),
         names.ENV_TERMINATION_LOG: str(files.termination(attempt)),
     }

@@ -17,6 +17,8 @@ from trainingrun_console.api.problems import Problem
 from trainingrun_console.console import Console
 from trainingrun_console.history.records import Run
 
+NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+"""Of an object in the cluster."""
 RUN_ID = r"^[a-z0-9]([-a-z0-9.]{0,98}[a-z0-9])?$"
 """Name and the first 8 digits of the UID."""
 

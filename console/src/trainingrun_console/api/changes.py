@@ -15,7 +15,7 @@ from trainingrun_client.errors import AlreadyExistsError
 from trainingrun_client.run import TrainingRun
 from trainingrun_console.access.caller import Caller
 from trainingrun_console.api import models
-from trainingrun_console.api.asking import RUN_ID, Calling, Namespaces, Service, VisibleRun, seen_run
+from trainingrun_console.api.asking import NAME, RUN_ID, Calling, Namespaces, Service, VisibleRun, seen_run
 from trainingrun_console.api.description import COMMON, problems
 from trainingrun_console.api.live_object import current, deleted, patched
 from trainingrun_console.api.models import Given
@@ -37,7 +37,6 @@ PAGES, PAGE = 10, 200
 """In which an earlier run is looked for by its name."""
 TRIES = 20
 """Names that may be taken."""
-NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 OF_A_RUN = problems(*COMMON, 404, 409, 410)
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from trainingrun_api import names
 from trainingrun_client.errors import AlreadyExistsError, InvalidError
 from trainingrun_console.api import models, overrides
-from trainingrun_console.api.asking import Calling, Service
+from trainingrun_console.api.asking import NAME, Calling, Service
 from trainingrun_console.api.description import COMMON, problems
 from trainingrun_console.api.models import Given
 from trainingrun_console.api.problems import FieldError, Problem, of_error, unprocessable
@@ -30,7 +30,6 @@ DATA = "/data"
 """Where the claim with the data is mounted."""
 CHECKPOINTS = "10Gi"
 """Of a new claim for results, where no override says otherwise."""
-NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 VOLUMES = frozenset({"volumes", "image"})
 """Fields by which data may come into a pod without a claim."""
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 from trainingrun_api.reasons import Phase
 from trainingrun_console.api import models, pods
 from trainingrun_console.api.asking import (
+    NAME,
     RUN_ID,
     Calling,
     Service,
@@ -29,7 +30,6 @@ FEWEST, MOST = 2, 8
 NO_SETTINGS = frozenset({"suspend", "ttlSecondsAfterFinished"})
 PLAIN = r"^[^\x00]*$"
 """PostgreSQL takes no NUL in a text."""
-NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 Namespace = Annotated[str, Query(pattern=NAME, max_length=63)]
 Project = Annotated[str, Query(pattern=NAME, max_length=63)]

@@ -43,13 +43,6 @@ def one(connection: sa.Connection, run_id: str) -> Run | None:
     return rows.run(found[0], details[0] if details else {})
 
 
-def active(connection: sa.Connection) -> list[Run]:
-    """Those of which something may come, without their objects, by run_id."""
-    of_active = RUN.c.deleted_at.is_(None), RUN.c.phase.not_in(OVER)
-    query = sa.select(*LISTED).outerjoin_from(RUN, RUN_DETAIL).where(*of_active).order_by(RUN.c.run_id)
-    return [rows.run(row, row) for row in fetched(connection, query)]
-
-
 def page(
     connection: sa.Connection, wanted: Filter, order: pages.Order, place: pages.Place | None, limit: int
 ) -> Page:

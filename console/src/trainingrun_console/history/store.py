@@ -88,11 +88,6 @@ class History:
         with self._database.reading() as connection:
             return reading.count(connection, filter)
 
-    def active(self) -> Sequence[Run]:
-        """Runs that are not finished, without their `object`, by run_id."""
-        with self._database.reading() as connection:
-            return reading.active(connection)
-
     def epochs(self, run_id: str, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
         """Records as in metrics.json, ascending, from the number after that one on."""
         with self._database.reading() as connection:
