@@ -46,6 +46,8 @@ def test_render_shows_what_the_operator_then_creates(
     assert cli.run("render", file, "-o", "name").stdout.split() == [
         "persistentvolumeclaim/shown-checkpoints", "service/shown", "job/shown-1"
     ]  # fmt: skip
+    changed = cli.run("render", "-", "--set=nodes=1", "-o", "name", input=file.read_text())
+    assert changed.stdout.split() == ["persistentvolumeclaim/shown-checkpoints", "job/shown-1"]
     cli.run("submit", file)
     runs.wait_until("shown", lambda status: bool(status.get("attempt")), "started", 60)
     uid = runs.get("trainingrun", "shown")["metadata"]["uid"]

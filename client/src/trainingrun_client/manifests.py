@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from trainingrun_api import TrainingRunSpec, names
 from trainingrun_client.errors import Cause, InputError, InvalidError
 
+STANDARD_INPUT = Path("/dev/stdin")
+
 
 def read_manifest(
     source: str | Path | Mapping[str, Any], *, name: str | None = None, namespace: str | None = None
@@ -24,7 +26,7 @@ def read_manifest(
     elif not isinstance(source, str | Path):
         raise InputError(f"a run is a file of YAML or a dict, not {source!r}")
     else:
-        where = "standard input" if str(source) == "/dev/stdin" else str(source)
+        where = "standard input" if source == STANDARD_INPUT else str(source)
         body = _only_run(_documents(Path(source)), where)
     if body.get("kind") != names.KIND or body.get("apiVersion") != names.API_VERSION:
         raise InputError(

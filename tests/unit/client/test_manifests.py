@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainingrun_client.cli.submit import with_changes
+from trainingrun_client.cli.given import with_changes
 from trainingrun_client.errors import InputError, InvalidError
 from trainingrun_client.manifests import checked_spec, read_manifest
 
@@ -97,9 +97,37 @@ def test_changes_reach_any_depth(change: str, spec: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "env"),
+    [
+        ("env.0.value=b", [{"name": "A", "value": "b"}]),
+        ("env.1.name=B", [{"name": "A", "value": "a"}, {"name": "B"}]),
+        ("env.0={name: B}", [{"name": "B"}]),
+        ("env.1={name: B}", [{"name": "A", "value": "a"}, {"name": "B"}]),
+    ],
+)
+def test_changes_reach_into_lists(change: str, env: list[dict[str, str]]) -> None:
+    before = {"spec": {"env": [{"name": "A", "value": "a"}]}}
+    assert with_changes(before, [change])["spec"] == {"env": env}
+    assert before == {"spec": {"env": [{"name": "A", "value": "a"}]}}
+
+
+@pytest.mark.parametrize(
     "change",
-    ["nodes", "=4", "training.=1", "training.task.name=4", "nodes=", "command=[a", "project=!!binary aGk="],
+    [
+        "env.2.name=B",
+        "env.2=B",
+        "env.x=B",
+        "env.-1=B",
+        "env.0.name.x=B",
+        "nodes",
+        "=4",
+        "training.=1",
+        "training.task.name=4",
+        "nodes=",
+        "command=[a",
+        "project=!!binary aGk=",
+    ],
 )
 def test_a_change_that_cannot_be_made(change: str) -> None:
     with pytest.raises(InputError, match=f"^--set {re.escape(change)}: "):
-        with_changes({"spec": {"training": {"task": "x"}}}, [change])
+        with_changes({"spec": {"training": {"task": "x"}, "env": [{"name": "A"}]}}, [change])

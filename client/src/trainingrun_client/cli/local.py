@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trainingrun_api.reasons import Phase
-from trainingrun_client.cli import screen
+from trainingrun_client.cli import given, screen
+from trainingrun_client.cli.given import Changes, File
 from trainingrun_client.cli.local_screen import Shown, shown_on
-from trainingrun_client.cli.submit import with_changes
 from trainingrun_client.client import TrainingRunClient
 from trainingrun_client.errors import InputError, MissingExtraError, NotFoundError
-from trainingrun_client.manifests import checked_spec, read_manifest
+from trainingrun_client.manifests import checked_spec
 from trainingrun_client.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -38,11 +38,6 @@ Data = Annotated[
         "--data", metavar="CLAIM=DIR", help="Directory of this machine that stands for a claim of the run."
     ),
 ]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override, as training.optimizer.learningRate=0.01."),
-]
-File = Annotated[Path, typer.Argument(metavar="FILE", help="YAML of one TrainingRun.")]
 
 
 def local(
@@ -89,7 +84,7 @@ def backend_for(data: Sequence[str] | None, root: Path) -> "LocalBackend":
 
 def manifest_of(file: Path, name: str | None, changes: list[str] | None) -> dict[str, Any]:
     """The manifest with its overrides, of a run that is not to wait. Raises InputError."""
-    manifest = with_changes(read_manifest(file, name=name), changes or [])
+    manifest = given.manifest_of(file, changes, name=name)
     return {**manifest, "spec": {**manifest["spec"], "suspend": False}}
 
 

@@ -1,20 +1,20 @@
 """`render`: the objects that the operator would create for a run, made by the operator's own code."""
 
 import uuid
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
 
 from trainingrun_client.cli import screen
+from trainingrun_client.cli.given import Changes, File, manifest_of
 from trainingrun_client.cli.listing import show_objects
 from trainingrun_client.cli.options import Form, Output
 from trainingrun_client.client import TrainingRunClient
 from trainingrun_client.cluster import ClusterBackend
 from trainingrun_client.errors import AlreadyExistsError, InputError
 from trainingrun_client.installation import Installation, find_installation
-from trainingrun_client.manifests import checked_spec, read_manifest
+from trainingrun_client.manifests import checked_spec
 from trainingrun_operator.desired.children import children
 from trainingrun_operator.observed import run_from
 from trainingrun_operator.plan import Image
@@ -25,7 +25,8 @@ UNKNOWN_UID = "00000000-0000-0000-0000-000000000000"
 
 def render(
     client: TrainingRunClient,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML of one TrainingRun.")],
+    file: File,
+    changes: Changes = None,
     attempt: Annotated[int, typer.Option(min=1, help="Of which attempt.")] = 1,
     image: Annotated[
         str | None,
@@ -40,7 +41,7 @@ def render(
     The API server checks the run and fills in its defaults; nothing is created. The run's UID, which stands
     in labels and in the run directory, is only known once it exists; here it is zero.
     """
-    manifest = read_manifest(file, namespace=client.namespace)
+    manifest = manifest_of(file, changes, namespace=client.namespace)
     accepted = _accepted(client, manifest)
     found = _installation(client, image)
     run, spec = run_from(accepted), PodDefaults.applied(found.pod_defaults, checked_spec(accepted))

@@ -12,7 +12,8 @@ import typer
 
 from trainingrun_api.names import EXIT_BAD_CONFIG, EXIT_BAD_DATA
 from trainingrun_client.cli import screen
-from trainingrun_client.cli.local import Changes, Data, File, backend_for, manifest_of
+from trainingrun_client.cli.given import Changes, File
+from trainingrun_client.cli.local import Data, backend_for, manifest_of
 from trainingrun_client.manifests import checked_spec
 
 WRONG_INPUT = 4
