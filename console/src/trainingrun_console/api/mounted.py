@@ -1,8 +1,4 @@
-"""Files of run directories whose claims are mounted beside this service. Nothing leads out of a directory.
-
-Those who train write there while this reads, so that a path is checked at the moment it is opened: every
-component is opened by itself, below the one before, and none of them as a symbolic link.
-"""
+"""Files of run directories whose claims are mounted beside this service. Nothing leads out of a directory."""
 
 import os
 import stat
@@ -14,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from trainingrun_client.errors import InputError
 from trainingrun_client.files.paths import claim_path, inner_path
 from trainingrun_client.run import TrainingRun
+from trainingrun_console import beneath
 from trainingrun_console.api.problems import Problem, unprocessable
 from trainingrun_console.history.records import Artifact, Run
 
@@ -94,21 +91,8 @@ def missing(path: str) -> Problem:
 
 
 def _beneath(directory: Path, relative: Path) -> int:
-    here = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        *folders, name = relative.parts
-        for folder in folders:
-            inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
-            os.close(here)
-            here = inner
-        # Not to wait for whoever writes into a pipe.
-        found = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
-    finally:
-        os.close(here)
-    if not stat.S_ISREG(os.fstat(found).st_mode):
-        os.close(found)
-        raise FileNotFoundError(name)
-    return found
+    with beneath.directory(directory, relative.parent) as here:
+        return beneath.regular_file(relative.name, here)
 
 
 def _text(path: Path) -> str:

@@ -6,8 +6,8 @@ Whoever trains may write there anything, so no link is followed and nothing larg
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -17,6 +17,7 @@ from trainingrun_api.reasons import AttemptOutcome, Phase
 from trainingrun_client.errors import InputError
 from trainingrun_client.files import Kind, Volume
 from trainingrun_client.files.paths import claim_path
+from trainingrun_console import beneath
 from trainingrun_console.collecting.leniently import items, mapping, moment, number, text, truth, whole
 from trainingrun_console.collecting.lines import MOST_ARTIFACTS, Outcome, outcome_of
 from trainingrun_console.collecting.merging import Account, Source, Weight, clean
@@ -143,7 +144,7 @@ def of_directory(root: Path, path: str = ".") -> RunFiles:
     Raises:
         OSError: there is none, a link leads to it, or it cannot be read.
     """
-    with _opened(root, path) as directory:
+    with beneath.directory(root, PurePosixPath(path)) as directory:
         return _read(lambda name: _json(name, directory), _listed(directory))
 
 
@@ -166,29 +167,13 @@ def _read(read: Callable[[str], Any], files: Iterable[tuple[str, int]]) -> RunFi
     return RunFiles(read("run.json"), read("config.json"), read("metrics.json"), read("results.json"), shown)
 
 
-@contextmanager
-def _opened(root: Path, path: str) -> Iterator[int]:
-    """A directory, without following a link below the root."""
-    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for part in PurePosixPath(path).parts:
-            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
-            os.close(directory)
-            directory = inner
-        yield directory
-    finally:
-        os.close(directory)
-
-
 def _json(name: str, directory: int) -> Any:
     try:
-        # a pipe or a device would let the reader wait
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+        file = beneath.regular_file(name, directory)
     except OSError:
         return None
     with os.fdopen(file, "rb") as opened:
-        state = os.fstat(opened.fileno())
-        if not stat.S_ISREG(state.st_mode) or state.st_size > LARGEST:
+        if os.fstat(file).st_size > LARGEST:
             return None
         return _parsed(lambda: opened.read(LARGEST))
 
