@@ -1,8 +1,12 @@
-"""What a test may ask of the machine: the running cluster, a GPU. Where it is missing, a skip says so."""
+"""What a test may ask of the machine: the cluster, a browser, a GPU. Where it is missing, a skip says so."""
+
+from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.cluster import Cluster, current
+from tests.helpers import browser as browsers
 
 
 def _gpu_missing() -> str:
@@ -50,3 +54,14 @@ def cluster() -> Cluster:
     if not status.healthy:
         pytest.fail(f"the test cluster is ill; `make cluster-up` mends it\n{status}", pytrace=False)
     return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser of one module's tests.
+
+    No longer: while Playwright lives, its event loop counts as running in this thread, where neither a second
+    Playwright nor `asyncio.run` is possible.
+    """
+    with browsers.launched() as found:
+        yield found

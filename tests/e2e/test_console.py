@@ -20,8 +20,7 @@ from tests.cluster.shell import wait_until
 from tests.demo import install
 from tests.e2e.conftest import own_namespace
 from tests.e2e.digits import DATA_CLAIM
-from tests.helpers import browser as browsers
-from tests.helpers.browser import NARROW, Watched, opened
+from tests.helpers.browser import NARROW, WIDE, Watched, opened
 from tests.helpers.installed_console import Console, Streams, answers, forwarded
 from tests.helpers.ports import free_port
 from tests.helpers.prometheus import serving
@@ -49,12 +48,6 @@ FORM = {
     "training.model.architecture": "resnet18",
 }
 CHOSEN = {"training.task": "classification", "training.data.format": "zip"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.launched() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +269,7 @@ def test_two_runs_are_compared_on_a_narrow_screen_too(
 ) -> None:
     other = _eventually(console, "broken")
     where = f"{console.url}/ui/compare?run={watched.run_id}&run={other}"
-    for size in (NARROW, browsers.WIDE):
+    for size in (NARROW, WIDE):
         with opened(browser, where, size=size, dark=dark) as seen:
             console.log_in(seen.page)
             expect(seen.page.get_by_text("training.maxEpochs").first).to_be_visible()
