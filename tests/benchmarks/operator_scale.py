@@ -1,8 +1,9 @@
 """What a run costs beside a plain Job: `python -m tests.benchmarks.operator_scale`.
 
 Runs of two pods with a GPU each on kwok's nodes, created at once; beside them plain Indexed Jobs of the same
-size, on the same machine in the same minutes. The operator is the chart's, in the cluster. Then many runs
-that have ended are kept while a few new ones train.
+size, on the same machine in the same minutes, and the objects of such runs written by hand, by a client that
+decides nothing, which is the least that any operator of them costs. The operator is the chart's, in the
+cluster. Then many runs that have ended are kept while a few new ones train.
 """
 
 import argparse
@@ -11,12 +12,23 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import kwok_nodes, stack
+from tests.benchmarks.bare_objects import (
+    EXAMPLE,
+    JOBS_PATH,
+    RUNS_PATH,
+    BareObjects,
+    Example,
+    job_over,
+    learned,
+)
 from tests.benchmarks.followed import Followed
 from tests.cluster import Cluster, ClusterError, current
 from tests.cluster.shell import step, wait_until
@@ -28,8 +40,6 @@ from trainingrun_api import names
 from trainingrun_api.reasons import Phase
 
 NODES, PODS, IN_FLIGHT = 300, 2, 8
-RUNS_PATH = f"/apis/{names.API_VERSION}/namespaces/{{}}/{names.PLURAL}"
-JOBS_PATH = "/apis/batch/v1/namespaces/{}/jobs"
 PODS_PATH = "/api/v1/namespaces/{}/pods"
 GPU = "nvidia.com/gpu"
 ADDED, SUCCEEDED, OVER = "added", "succeeded", "over"
@@ -94,12 +104,6 @@ def job_body(name: str) -> Object:
     }
 
 
-def job_over(body: Object) -> bool:
-    """Whether a Job is Complete."""
-    conditions = body.get("status", {}).get("conditions", ())
-    return any(one["type"] == "Complete" and one["status"] == "True" for one in conditions)
-
-
 def run_over(body: Object) -> bool:
     """Whether a run is Completed."""
     phase: str = body.get("status", {}).get("phase", "")
@@ -122,13 +126,19 @@ JOBS = Kind(JOBS_PATH, job_body, job_over, "batch.kubernetes.io/job-name")
 RUNS = Kind(RUNS_PATH, run_body, run_over, names.RUN_LABEL)
 
 
-def at_once(cluster: Cluster, server: Server, kind: Kind, number: int) -> dict[str, Any]:
-    """So many objects of a kind from their creation to their end: the figures. Raises ClusterError."""
+def at_once(
+    cluster: Cluster, server: Server, kind: Kind, number: int, example: Example | None = None
+) -> dict[str, Any]:
+    """So many objects of a kind from their creation to their end: the figures. Where there is an example, its
+    bare objects are written in the place of the operator. Raises ClusterError.
+    """
     namespace = f"scale-{uuid.uuid4().hex[:6]}"
     cluster.kubectl("create", "namespace", namespace)
     parts = stack.processes()
     before = {part: stack.cpu_seconds(process) for part, process in parts.items()}
-    stack.forget_peak(parts[stack.OPERATOR])
+    operator = parts.get(stack.OPERATOR)
+    if operator:
+        stack.forget_peak(operator)
     mark = AuditMark(cluster.audit_log())
     objects = Followed(server, kind.path.format(namespace), lambda body: {ADDED: True, OVER: kind.over(body)})
     pods = Followed(
@@ -136,12 +146,15 @@ def at_once(cluster: Cluster, server: Server, kind: Kind, number: int) -> dict[s
         PODS_PATH.format(namespace),
         lambda body: {ADDED: True, SUCCEEDED: body["status"].get("phase") == "Succeeded"},
     )
+    path = kind.path.format(namespace)
+    bare = BareObjects(server, namespace, example) if example else None
+    create = bare.create if bare else partial(server, "POST", path)
     try:
-        with objects.following(), pods.following():
+        with objects.following(), pods.following(), bare.completing() if bare else nullcontext():
             began = time.monotonic()
             with ThreadPoolExecutor(IN_FLIGHT) as creators:
                 bodies = [kind.body(f"{kind.pod_label[-3:]}-{index:05}") for index in range(number)]
-                list(creators.map(lambda body: server("POST", kind.path.format(namespace), body), bodies))
+                list(creators.map(create, bodies))
             wait_until(
                 "the end of all", lambda: objects.count(OVER) == number, seconds=PATIENCE_SECONDS, every=0.05
             )
@@ -151,14 +164,41 @@ def at_once(cluster: Cluster, server: Server, kind: Kind, number: int) -> dict[s
             "wallSeconds": round(wall, 1),
             **latencies(objects, pods, kind.pod_label),
             **requests(mark.requests(), number),
-            "operatorCpuSeconds": round(used[stack.OPERATOR], 1),
-            "operatorPeakMiB": round(stack.peak_mebibytes(parts[stack.OPERATOR])),
+            "operatorCpuSeconds": round(used.get(stack.OPERATOR, 0.0), 1),
+            "operatorPeakMiB": round(stack.peak_mebibytes(operator)) if operator else 0,
             "stackMillisecondsARun": round(1000 * sum(used.values()) / number),
             "cpuSeconds": {part: round(seconds, 1) for part, seconds in sorted(used.items())},
         }
     finally:
         cluster.kubectl("delete", "namespace", namespace, "--wait=false")
     wait_until("the namespace to go", lambda: gone(cluster, namespace), seconds=PATIENCE_SECONDS, every=1)
+    return figures
+
+
+@contextmanager
+def nobody_operates(cluster: Cluster) -> Iterator[None]:
+    """Without the operator, which is back afterwards. Raises ClusterError."""
+    deployment = ("-n", install.NAMESPACE, "deployment", install.RELEASE)
+    cluster.kubectl("scale", *deployment, "--replicas=0")
+    wait_until("the operator to go", lambda: stack.OPERATOR not in stack.processes(), seconds=60)
+    try:
+        yield
+    finally:
+        cluster.kubectl("scale", *deployment, "--replicas=1")
+        wait_until("the operator", lambda: stack.OPERATOR in stack.processes(), seconds=120, every=0.02)
+
+
+def by_hand(cluster: Cluster, server: Server, number: int) -> dict[str, Any]:
+    """The bare objects of so many runs: the figures. Raises ClusterError."""
+    namespace = f"learned-{uuid.uuid4().hex[:6]}"
+    cluster.kubectl("create", "namespace", namespace)
+    try:
+        example = learned(server, namespace, run_body(EXAMPLE))
+    finally:
+        cluster.kubectl("delete", "namespace", namespace)
+    with nobody_operates(cluster):
+        figures = at_once(cluster, server, RUNS, number, example)
+    cluster.kubectl("rollout", "status", "-n", install.NAMESPACE, "deployment", install.RELEASE)
     return figures
 
 
@@ -206,20 +246,16 @@ def kept(cluster: Cluster, server: Server, number: int, new: int) -> dict[str, A
     namespace = f"kept-{uuid.uuid4().hex[:6]}"
     cluster.kubectl("create", "namespace", namespace)
     path = RUNS_PATH.format(namespace)
-    deployment = ("-n", install.NAMESPACE, "deployment", install.RELEASE)
 
     def ended(index: int) -> None:
         made = server("POST", path, run_body(f"kept-{index:05}"))
         server("PUT", f"{path}/{made['metadata']['name']}/status", {**made, "status": ended_status()})
 
     try:
-        cluster.kubectl("scale", *deployment, "--replicas=0")
-        wait_until("the operator to go", lambda: stack.OPERATOR not in stack.processes(), seconds=60)
-        with step(f"{number} runs that have ended"), ThreadPoolExecutor(IN_FLIGHT) as writers:
-            list(writers.map(ended, range(number)))
-        server("POST", path, run_body("first"))
-        cluster.kubectl("scale", *deployment, "--replicas=1")
-        wait_until("the operator", lambda: stack.OPERATOR in stack.processes(), seconds=120, every=0.02)
+        with nobody_operates(cluster):
+            with step(f"{number} runs that have ended"), ThreadPoolExecutor(IN_FLIGHT) as writers:
+                list(writers.map(ended, range(number)))
+            server("POST", path, run_body("first"))
         began = time.monotonic()
         job = f"{JOBS_PATH.format(namespace)}?limit=1"
         wait_until("the first Job", lambda: bool(server("GET", job)["items"]), seconds=300, every=0.05)
@@ -274,9 +310,14 @@ def bench(cluster: Cluster, sizes: Sequence[int], number_kept: int) -> dict[str,
     server = Server(cluster)
     with tempfile.TemporaryDirectory() as folder, kwok_nodes.nodes(cluster, NODES, Path(folder)):
         for size in sizes:
-            for name, kind in (("plain Jobs", JOBS), ("TrainingRuns", RUNS)):
+            sides = {
+                "plain Jobs": partial(at_once, cluster, server, JOBS, size),
+                "runs by hand": partial(by_hand, cluster, server, size),
+                "TrainingRuns": partial(at_once, cluster, server, RUNS, size),
+            }
+            for name, side in sides.items():
                 with step(f"{size} {name}"):
-                    figures[f"{size} {name}"] = at_once(cluster, server, kind, size)
+                    figures[f"{size} {name}"] = side()
                 print(json.dumps(figures[f"{size} {name}"]), flush=True)
         if number_kept:
             with step(f"{number_kept} runs that have ended are kept"):
