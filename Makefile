@@ -23,22 +23,26 @@ demo-local: venv ## The same model without a cluster, in three minutes
 	@$(BIN)/python -m tests.demo.local
 
 test: python ## Everything: lint, types, unit, golden, integration, end to end
-	@$(MAKE) --no-print-directory --jobs=4 checks whole
+	@$(MAKE) --no-print-directory --jobs=4 checks processes whole
 	@echo "make test took $$(($$(date +%s) - $(STARTED))) s, setup and images included"
 
 ##@ Parts of `make test`
-.PHONY: checks whole lint types unit golden integration e2e chaos bench-trainer bench-live bench-operator audit
+.PHONY: checks processes whole lint types unit golden integration e2e chaos bench-trainer bench-live bench-operator audit
 # The output of each part comes in one piece, for `make test` does other things meanwhile.
+IN_ONE_PIECE = output=$$($(1) 2>&1); status=$$?; echo "$$output"; test $$status = 0
+
 checks: venv ## What needs no cluster: lint, types, unit, golden
 	@for part in lint types unit golden; do \
-	    output=$$($(MAKE) --no-print-directory $$part 2>&1); status=$$?; \
-	    echo "$$output"; \
-	    test $$status = 0 || exit $$status; \
+	    $(call IN_ONE_PIECE,$(MAKE) --no-print-directory $$part) || exit 1; \
 	done
+
+# After `checks` and beside `whole`, whose tests wait for others more than they work.
+processes: checks
+	@$(call IN_ONE_PIECE,$(PYTEST) -m "not cluster" --durations=20 tests/integration tests/e2e)
 
 # Beside `checks`, which leave a core and end before the tests begin that measure time.
 whole: venv loaded
-	$(PYTEST) --durations=40 tests/integration tests/e2e
+	$(PYTEST) -m cluster --durations=40 tests/integration tests/e2e
 
 lint: venv ## Style, formatting and the layers of the code
 	$(BIN)/ruff check
