@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from trainingrun_api import names
 from trainingrun_console.option_values import (
     allowed_host,
     is_loopback,
@@ -17,7 +18,7 @@ from trainingrun_console.option_values import (
     run_directory,
     switch,
 )
-from trainingrun_console.settings import LOOPBACK_HOSTS, PORT, REQUESTS_PER_SECOND, Settings
+from trainingrun_console.settings import LOOPBACK_HOSTS, REQUESTS_PER_SECOND, Settings
 
 PREFIX = "TRAININGRUN_CONSOLE_"
 PROGRAM = "trainingrun-console"
@@ -115,7 +116,7 @@ HISTORY = (
            "it. May be given several times", run_directory, "NAMESPACE/CLAIM=PATH", many=True),
 )  # fmt: skip
 SERVING = (
-    Option("--port", f"of everything. Default: {PORT}; 0: any that is free", port, "NUMBER"),
+    Option("--port", f"of everything. Default: {names.CONSOLE_PORT}; 0: any that is free", port, "NUMBER"),
     Option("--host", "address to listen on. Default: 127.0.0.1, and with --in-cluster all of the machine's",
            metavar="ADDRESS"),
     Option("--no-browser", "do not open the page in a browser"),

@@ -16,6 +16,7 @@ from importlib.metadata import version
 import uvicorn
 from fastapi import FastAPI
 
+from trainingrun_api import names
 from trainingrun_client.connection import Connection, connect
 from trainingrun_client.errors import InputError
 from trainingrun_console import browser, logs, options
@@ -30,7 +31,6 @@ from trainingrun_console.history.store import History, HistoryError
 from trainingrun_console.listening import LOOPBACK, listen, url
 from trainingrun_console.live.hub import Hub
 from trainingrun_console.live.wire import HttpProtocol
-from trainingrun_console.settings import PORT
 
 LOGGER = logging.getLogger(__name__)
 MOST_CONNECTIONS = 5000
@@ -58,7 +58,8 @@ def serve(given: argparse.Namespace) -> None:
     connection = connect(given.context, given.kubeconfig)
     connection.client.user_agent = f"{options.PROGRAM}/{version('trainingrun')}"
     host = given.host or ("" if given.in_cluster else LOOPBACK)
-    with closing(listen(host, PORT if given.port is None else given.port)) as listener, ExitStack() as stack:
+    wanted = names.CONSOLE_PORT if given.port is None else given.port
+    with closing(listen(host, wanted)) as listener, ExitStack() as stack:
         port = int(listener.getsockname()[1])
         history = stack.enter_context(closing(_history(given, connection)))
         settings = options.settings(given, connection.namespace)

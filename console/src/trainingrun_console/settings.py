@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PORT = 8765
 REQUESTS_PER_SECOND = 50.0
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 

@@ -58,6 +58,8 @@ HEARTBEATS_PORT = 9401
 HEARTBEATS_PORT_NAME = "heartbeats"
 MASTER_PORT = 29500
 """torchrun's default rendezvous port."""
+CONSOLE_PORT = 8765
+"""Of everything that the console serves."""
 
 ENV_NAME = "TRAININGRUN_NAME"
 ENV_NAMESPACE = "TRAININGRUN_NAMESPACE"

@@ -13,9 +13,10 @@ import yaml
 from tests.cluster import ClusterError
 from tests.cluster.shell import run
 from tests.helpers.helm import CHART, NAMESPACE, Object, helm, objects, render
+from trainingrun_api import names
 from trainingrun_client.installation import SELECTOR
 from trainingrun_console import options
-from trainingrun_console.settings import PORT, Settings
+from trainingrun_console.settings import Settings
 
 CONSOLE = "trainingrun-console"
 ON = "console.enabled=true"
@@ -145,7 +146,7 @@ def test_its_service_ingress_and_policy_lead_to_its_pod() -> None:
     assert the("NetworkPolicy", *settings)["spec"]["podSelector"]["matchLabels"].items() <= labels
     [port] = service["spec"]["ports"]
     [container] = pod(*settings)["containers"]
-    assert port["port"] == PORT == container["ports"][0]["containerPort"]
+    assert port["port"] == names.CONSOLE_PORT == container["ports"][0]["containerPort"]
     [rule] = the("Ingress", *settings)["spec"]["rules"]
     backend = rule["http"]["paths"][0]["backend"]["service"]
     assert backend == {"name": service["metadata"]["name"], "port": {"name": port["name"]}}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from tests.helpers.forgetting import forget
 from tests.integration.console import history_databases
 from tests.integration.console.history_databases import epoch
 from trainingrun_api.reasons import Phase
@@ -200,7 +201,7 @@ def test_what_belongs_to_no_known_run_is_not_kept(history: History) -> None:
     history.save_events(gone, [EVENT])
     history.drop_epochs(gone, 0)
     history.mark_deleted(gone, TIME)
-    history.forget(gone)
+    forget(history, gone)
     assert history.run(gone) is None
     assert history.last_epoch(gone) == 0
     assert [history.epochs(gone), history.attempts(gone), history.events(gone)] == [[], [], []]
@@ -219,7 +220,7 @@ def test_a_forgotten_run_leaves_nothing(history: History, history_url: str) -> N
     history.save_epochs(FULL.run_id, [epoch(1)])
     history.save_attempts(FULL.run_id, [ATTEMPT])
     history.save_events(FULL.run_id, [EVENT])
-    history.forget(FULL.run_id)
+    forget(history, FULL.run_id)
     engine = sa.create_engine(history_url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as connection:
         left = [name for name, table in METADATA.tables.items() if connection.execute(sa.select(table)).all()]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.forgetting import forget
 from tests.integration.console import history_databases
 from trainingrun_api.reasons import Phase
 from trainingrun_console.history.reading import LONGEST_TEXT
@@ -146,7 +147,7 @@ def test_pages_visit_every_run_that_stays_exactly_once_while_others_come_and_go(
         history.save(run(number, phase=PHASES[value or 0], **changes))
 
     for number in range(40):
-        history.forget(run(number).run_id)
+        forget(history, run(number).run_id)
     for number, value in enumerate(values):
         save(number, value)
     seen: list[str] = []
@@ -161,7 +162,7 @@ def test_pages_visit_every_run_that_stays_exactly_once_while_others_come_and_go(
             if number < 20 and number % 2 == 0:
                 continue
             if what == "forget":
-                history.forget(run(number).run_id)
+                forget(history, run(number).run_id)
             elif history.run(run(number).run_id) is None and run(number).run_id not in seen:
                 save(number, value)
     assert len(seen) == len(set(seen))
@@ -172,6 +173,6 @@ def test_a_place_is_kept_where_its_run_has_gone(history: History) -> None:
     for number in range(6):
         history.save(replace(run(number), created_at=TIME + timedelta(seconds=number)))
     first = history.runs(Filter(), limit=2)
-    history.forget(first.runs[-1].run_id)
+    forget(history, first.runs[-1].run_id)
     names = [each.name for each in history.runs(Filter(), cursor=first.next_cursor, limit=2).runs]
     assert names == ["run3", "run2"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.console_scene import BUSY, START
+from tests.helpers.forgetting import forget
 from trainingrun_api.reasons import Phase
 from trainingrun_client.errors import UnreachableError
 from trainingrun_console.history.errors import HistoryError
@@ -247,7 +248,7 @@ def test_a_run_that_is_forgotten_ends_its_connections(history: CountedHistory) -
         hub = Hub(history, poll_seconds=60)
         client = await hub.subscribe(RUN.run_id, Cursor())
         await following(client)
-        history.forget(RUN.run_id)
+        forget(history, RUN.run_id)
         hub.changed(RUN.run_id)
         assert await everything(client) == []
         assert client.ending is Ending.FORGOTTEN

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from trainingrun_api import names
 from trainingrun_client.cli.options import AllNamespaces, Context, Kubeconfig, Namespace
 from trainingrun_client.errors import InputError, MissingExtraError
 
 CONSOLE = "trainingrun_console"
 NEEDED = (CONSOLE, "fastapi", "sqlalchemy", "uvicorn")
-PORT = 8765
 
 
 def ui(
@@ -20,7 +20,7 @@ def ui(
     all_namespaces: AllNamespaces = False,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = PORT,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = names.CONSOLE_PORT,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address only.")] = False,
     database: Annotated[
         str | None, typer.Option(metavar="URL", help="Of the history. Default: a file for each cluster.")

@@ -152,11 +152,6 @@ class History:
         with self._database.writing() as connection:
             writing.mark_deleted(connection, run_id, when)
 
-    def forget(self, run_id: str) -> None:
-        """A run with its epochs, attempts and events."""
-        with self._database.writing() as connection:
-            writing.forget(connection, run_id)
-
     def prune(self, keep_days: int | None, keep_runs: int | None, now: datetime) -> int:
         """Forget finished runs: those that ended more than so many days ago, and all but the newest so many.
 

@@ -90,12 +90,6 @@ def delete(connection: sa.Connection, run_ids: Sequence[str]) -> None:
     connection.execute(sa.delete(RUN).where(RUN.c.run_id.in_(run_ids)))
 
 
-def forget(connection: sa.Connection, run_id: str) -> None:
-    """One run."""
-    connection.execute(sa.select(RUN.c.run_id).where(RUN.c.run_id == run_id).with_for_update())
-    delete(connection, [run_id])
-
-
 def _locked(connection: sa.Connection, run_id: str) -> Mapping[str, Any] | None:
     """What epochs need of their run, whose row nobody else changes until the transaction ends."""
     query = sa.select(RUN.c.monitor, RUN.c.client_id, RUN.c.round_id).where(RUN.c.run_id == run_id)
