@@ -124,4 +124,5 @@ def opened(
         watched.page.goto(url)
         yield watched
     finally:
+        print(*watched.wrongs, sep="\n")  # pytest shows it where a test fails
         context.close()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.helpers import made_up_runs, page_scene
 from tests.helpers.browser import opened
@@ -83,6 +83,20 @@ def test_a_finished_run_keeps_its_results_and_files(
         seen.page.locator("#outcome summary").click()
         expect(seen.page.locator("#outcome")).to_contain_text("0.9321")
         expect(seen.page.locator("#chart-loss")).to_have_attribute("data-points", "20")
+        assert seen.wrongs == []
+
+
+def test_no_button_is_there_before_its_script_is(
+    browser: Browser, scene: Scene, runs: dict[str, Run]
+) -> None:
+    with opened(browser, f"{scene.url}/ui/") as seen:
+        held: list[Route] = []
+        seen.page.route("**/run.js", lambda route: held.append(route))
+        seen.page.goto(page_of(scene, runs["skin-seg"]), wait_until="commit")
+        expect(seen.page.get_by_role("heading", name="skin-seg")).to_be_visible()
+        expect(seen.page.get_by_role("button")).to_have_text(["Log out"])
+        held[0].continue_()
+        expect(seen.page.get_by_role("button", name="Resume")).to_be_visible()
         assert seen.wrongs == []
 
 

@@ -2,6 +2,8 @@
 (() => {
   const root = document.documentElement;
   root.dataset.scripted = "";
+  // The modules have run by then; before, their buttons would swallow a click.
+  addEventListener("DOMContentLoaded", () => (root.dataset.ready = ""));
   try {
     const theme = localStorage.getItem("theme");
     if (theme === "light" || theme === "dark") root.dataset.theme = theme;
